@@ -122,9 +122,10 @@ const refusal = (
   if ('amount' in choice) {
     const limits = speaking.flatMap(({ allows }) => allows[choice.allowance] ?? []);
     const most = limits.length > 0 ? Math.min(...limits) : 0;
+    const { keys } = choice;
     return {
       problem: `pods of this namespace may ask for ${most} ${UNITS[choice.allowance]}, and not for ${quote(value)} (${because})`,
-      remedy: `${most > 0 ? `write at most ${most}` : 'leave it out'}, or have an operator write more into ${where}`,
+      remedy: `${most > 0 ? `write at most ${most}${keys ? ` into ${keys.amount}` : ''}` : `leave ${keys?.asks ?? 'it'} out`}, or have an operator write more into ${where}`,
     };
   }
   const word = WORDS[choice.allowance];

@@ -22,7 +22,12 @@ export type InstanceChoice = {
 } & (
   | { readonly allowance: ListAllowance }
   /** In the unit of {@link UNITS}; Infinity where it is no number. */
-  | { readonly allowance: AmountAllowance; readonly amount: number }
+  | {
+      readonly allowance: AmountAllowance;
+      readonly amount: number;
+      /** The annotation that the amount is written into, and the one that asks for it, where that is another one. */
+      readonly keys?: { readonly amount: string; readonly asks: string } | undefined;
+    }
   /** Nobody may, because nobody knows what it would choose. */
   | { readonly allowance: undefined }
 );
@@ -62,7 +67,8 @@ export const ipv6MbpsOf = (text: string): number | undefined => {
   return value >= 1 && value <= MOST_IPV6_MBPS ? value : undefined;
 };
 
-const DATA_CACHE_BUCKET = 'k8s.aliyun.com/eci-data-cache-bucket';
+/** On a pod: the bucket of data caches that its volumes of the kind hostPath are of. */
+export const DATA_CACHE_BUCKET = 'k8s.aliyun.com/eci-data-cache-bucket';
 
 /** The bucket of data caches that volumes of the kind hostPath are of; without one an instance has none of them. */
 export const dataCacheBucketOf = (annotations: Readonly<Record<string, string>> = {}): string | undefined =>
@@ -95,7 +101,8 @@ const byPublicIpv6 = (annotations: Readonly<Record<string, string>>): readonly I
   // Without a number it is the most that the gateway gives; what is no number is refused by the virtual node.
   const amount = given === '' ? MOST_IPV6_MBPS : (ipv6MbpsOf(given) ?? Number.POSITIVE_INFINITY);
   const value = given === '' ? String(MOST_IPV6_MBPS) : given;
-  return [{ field: `metadata.annotations[${key}]`, key, value, allowance: 'ipv6BandwidthMbps', amount }];
+  const keys = { amount: IPV6_BANDWIDTH, asks: PUBLIC_IPV6 };
+  return [{ field: `metadata.annotations[${key}]`, key, value, allowance: 'ipv6BandwidthMbps', amount, keys }];
 };
 
 const byAnnotation = (key: string, allowance: Allowance, given: string): readonly InstanceChoice[] => {

@@ -14,24 +14,33 @@ import type { WorkloadPod } from './workload-pod.ts';
  * once at least one sees the other, and who sees another one ask sends nothing. Of these two the one that comes after
  * steps back and waits; the first one goes on asking until it has. One that had read the others before sends its
  * request: its instance shows, and the other steps back whoever is first.
+ *
+ * A write may arrive long after it was sent, also from a process that is dead by now. So each names the version of the
+ * pod that it was decided from (write-status.ts), and a process sends no request before a write of its own that it asks
+ * was answered: since the pod has another version then, no `waits` from before it can arrive any more.
  */
 
 /** How a pod stands; `unknown`: its node does not say. */
 type ClaimTurn = 'asks' | 'waits' | 'unknown';
 
-/** The UID in it tells it from a copy that a template carries. */
+/** Before the UID, which tells it from a copy in a template, and before the version that it was written on. */
 const SEPARATOR = ' ';
 
 export const turnOf = ({ metadata: { uid, annotations } }: WorkloadPod): ClaimTurn => {
   const said = annotations?.[CLAIM_TURN];
-  return (['asks', 'waits'] as const).find((turn) => said === `${turn}${SEPARATOR}${uid}`) ?? 'unknown';
+  const isSaid = (turn: string) => said === turn || said?.startsWith(`${turn}${SEPARATOR}`);
+  return (['asks', 'waits'] as const).find((turn) => isSaid(`${turn}${SEPARATOR}${uid}`)) ?? 'unknown';
 };
 
-/** What the pod says from now on. */
+/** What the pod says from now on; never what it says already, so that the write of it changes the version. */
 export const turnAnnotation = (
-  { metadata: { uid } }: WorkloadPod,
+  { metadata: { uid, resourceVersion } }: WorkloadPod,
   turn: Exclude<ClaimTurn, 'unknown'>,
-): Readonly<Record<string, string>> => ({ [CLAIM_TURN]: `${turn}${SEPARATOR}${uid}` });
+): Readonly<Record<string, string>> => ({ [CLAIM_TURN]: [turn, uid, resourceVersion ?? ''].join(SEPARATOR) });
+
+/** Whether the pod says that it asks, and this process has written that. */
+export const asksByItself = (pod: WorkloadPod, claimTurn: string | undefined): boolean =>
+  turnOf(pod) === 'asks' && claimTurn === pod.metadata.annotations?.[CLAIM_TURN];
 
 /** Whether a pod has a volume for which it may have to wait for its turn. */
 export const wantsClaims = (pod: WorkloadPod): boolean =>

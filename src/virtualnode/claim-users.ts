@@ -50,7 +50,8 @@ export const claimUser = async (
   // Read after this pod began to ask: who asks by now has seen it, or has sent its request before.
   const asking = others.filter((other) => isElsewhere(other, pod) && turnOf(other) === 'asks');
   const first = asking.find((other) => precedes(other, pod)) ?? asking[0];
-  if (first) return { name: first.metadata.name, isSure: false, isAfter: precedes(pod, first) };
+  if (first)
+    return { name: first.metadata.name, node: first.spec.nodeName, isSure: false, isAfter: precedes(pod, first) };
   let unsure: ClaimUser | undefined;
   for (const { metadata } of others) {
     const asked = tracker.hasAsked(metadata.uid, settleMs);

@@ -10,13 +10,21 @@ import { forbiddenChoices } from '../policies/instance-policy.ts';
 import { instanceChoices } from '../request/instance-choices.ts';
 import { isOurs } from '../controllers/podeip/record.ts';
 import { provesOwnership } from '../controllers/podeip/safeguards.ts';
-import { turnAnnotation, turnOf, wantsClaims } from './claim-turn.ts';
+import { asksByItself, turnAnnotation, turnOf, wantsClaims } from './claim-turn.ts';
 import type { DecideSettings, ObservedPod, TrackedPod } from './observation.ts';
-import { failedStatus, inSameWords, waitingStatus, type Failure, type StatusFailure } from './instance-status.ts';
+import {
+  failedStatus,
+  GIVEN_UP,
+  inSameWords,
+  REFERENCES_MISSING,
+  waitingStatus,
+  type Failure,
+  type StatusFailure,
+} from './instance-status.ts';
 import { waitFor, type PodAction, type PodStep } from './step.ts';
 import { isTokenSpent } from '../lib/token.ts';
 import { claimsForOne } from './translate/bound-claims.ts';
-import { failsFast } from './translate/eci-annotations.ts';
+import { onRefusalOf } from './translate/eci-annotations.ts';
 import { attemptOf, groupToken, translate } from './translate/group.ts';
 import { DAEMON_SET_REFUSED, remarkLine, type Remark } from './translate/input.ts';
 import type { WorkloadPod } from './workload-pod.ts';
@@ -32,8 +40,18 @@ const BUYING_MS = 10_000;
 const EIP_MS = 2_000;
 /** Interval between reads of objects that a pod refers to and that do not exist; the period of the kubelet. */
 const REFERENCES_MS = 10_000;
+/** The longest interval where they are kept from the pod for long; there may be hundreds of such pods. */
+const REFERENCES_MOST_MS = 60_000;
 /** Interval between reads of a pod on another node that asks for the same volume and comes after this one. */
 const TURN_MS = 2_000;
+/** The longest one, for its node may have died. */
+const TURN_MOST_MS = 30_000;
+
+/** A part of the time that it has lasted already, between these two; milliseconds. */
+const longerAndLonger = (
+  keptMs: number,
+  { least, most, part }: { least: number; most: number; part: number },
+): number => Math.min(most, Math.max(least, keptMs / part));
 /** A refusal depends on the pod, whose changes are watched, and on ConfigMaps, whose changes are not. */
 const REFUSED_MS = 300_000;
 
@@ -54,17 +72,22 @@ const inTurn = (seen: ObservedPod, step: PodStep, { settleMs }: DecideSettings):
   const { pod, memory, references } = seen;
   const turn = turnOf(pod);
   if (step.do === 'CreateGroup')
-    return (step.claims?.length ?? 0) > 0 && turn !== 'asks'
+    return (step.claims?.length ?? 0) > 0 && !asksByItself(pod, memory.claimTurn)
       ? { do: 'WriteStatus', annotations: turnAnnotation(pod, 'asks') }
       : step;
   if ((step.do !== 'Wait' && step.do !== 'WriteStatus') || turn === 'waits' || !wantsClaims(pod)) return step;
-  const keepsAskingMs = turn === 'asks' && isBeforeAll(references) ? TURN_MS : unaskedInMs(memory, settleMs);
+  const isFirst = turn === 'asks' && isBeforeAll(references);
+  const keepsAskingMs = isFirst ? turnMs(memory) : unaskedInMs(memory, settleMs);
+  if (isFirst && step.do === 'Wait') return { ...step, ms: keepsAskingMs };
   if (keepsAskingMs > 0) return step.do === 'Wait' ? { ...step, ms: Math.min(step.ms, keepsAskingMs) } : step;
   const waits = turnAnnotation(pod, 'waits');
   return step.do === 'Wait'
     ? { do: 'WriteStatus', annotations: waits }
     : { ...step, annotations: { ...step.annotations, ...waits } };
 };
+
+const turnMs = ({ keptMs = 0 }: TrackedPod): number =>
+  longerAndLonger(keptMs, { least: TURN_MS, most: TURN_MOST_MS, part: 30 });
 
 /** When it is certain that no instance was asked for; milliseconds. */
 const unaskedInMs = ({ createdId, unanswered, wasListed, quietMs }: TrackedPod, settleMs: number): number =>
@@ -103,22 +126,49 @@ const nextStep = (seen: ObservedPod, settings: DecideSettings): PodStep => {
 /** The step of a pod that is not to run here, or for which nothing is to be asked yet. */
 const heldByCloud = (seen: ObservedPod, settings: DecideSettings): PodStep | undefined => {
   const { pod, memory } = seen;
-  const { refusal, pauseMs = 0 } = memory;
+  const { refusal, ownerRefusal, unanswered, pauseMs = 0 } = memory;
   if (pod.metadata.ownerReferences?.some(({ kind, controller }) => controller === true && kind === 'DaemonSet'))
     return hold(seen, { reason: 'UnsupportedByECI', message: DAEMON_SET_REFUSED }, REFUSED_MS);
-  if (refusal && refusal.dueInMs > 0) return failed(seen, refusal, settings) ?? hold(seen, refusal, refusal.dueInMs);
+  const last = givenUp(seen, settings);
+  if (last) return last;
+  if (refusal && refusal.dueInMs > 0) return hold(seen, refusal, refusal.dueInMs);
+  if (ownerRefusal && !unanswered && onRefusalOf(pod) === 'fails')
+    return hold(seen, saidAfter(AFTER_ANOTHER, ownerRefusal), ownerRefusal.dueInMs);
   return pauseMs > 0 ? waitFor('the cloud is busy', pauseMs) : undefined;
 };
 
-/** The pod fails at once, as the ECI add-on has it, where its author wants that and certainly nothing was made. */
-const failed = (
-  { pod, memory, now }: ObservedPod,
-  { reason, message }: StatusFailure,
-  { settleMs }: DecideSettings,
-): PodStep | undefined => {
-  if (!failsFast(pod.metadata.annotations) || unaskedInMs(memory, settleMs) > 0) return undefined;
-  const status = failedStatus(pod, { reason: 'ProviderFailed', message }, now);
-  return status && { do: 'WriteStatus', status, warning: { reason, message } };
+const TO_ASK_ANEW =
+  'no instance is asked for again (k8s.aliyun.com/eci-fail-strategy: fail-fast), whatever else is said here; delete the pod to have that done: ';
+const AFTER_ANOTHER =
+  'another pod of its controller failed for this a moment ago, and the next instance is asked for after a pause: ';
+
+const saidAfter = (words: string, { reason, message, topic }: StatusFailure): StatusFailure => ({
+  reason,
+  message: `${words}${message}`.slice(0, MOST_CHARACTERS),
+  topic: topic && `${words}${topic}`,
+});
+
+/**
+ * The pod stays as it is or fails, where its author wants that and certainly nothing was made; undefined where an
+ * instance is asked for. Whose EIP was bought before fails only after the pause: it is given back with the pod, and
+ * whoever makes the next pod at once would have one bought each time.
+ */
+const givenUp = (seen: ObservedPod, { settleMs }: DecideSettings): PodStep | undefined => {
+  const { pod, memory, now } = seen;
+  const { refusal, unanswered } = memory;
+  const way = onRefusalOf(pod);
+  if (way === 'retries' || unanswered) return undefined;
+  if (!refusal)
+    return way === 'stays' && pod.status?.reason === GIVEN_UP ? waitFor(TO_ASK_ANEW, REFUSED_MS) : undefined;
+  const unsureMs = unaskedInMs(memory, settleMs);
+  if (unsureMs === Infinity) return undefined;
+  const leftMs = Math.max(unsureMs, way === 'fails' && refusal.isEipBought === true ? refusal.dueInMs : 0);
+  if (leftMs > 0) return hold(seen, refusal, leftMs);
+  const said = way === 'stays' ? saidAfter(TO_ASK_ANEW, refusal) : refusal;
+  const failure = inSameWords(pod, { ...said, reason: way === 'stays' ? GIVEN_UP : 'ProviderFailed' });
+  const status = way === 'stays' ? waitingStatus(pod, failure, now) : failedStatus(pod, failure, now);
+  if (!status) return waitFor(failure.message, REFUSED_MS);
+  return { do: 'WriteStatus', status, warning: { reason: refusal.reason, message: failure.message } };
 };
 
 /** Whether a policy has to say what the instance may be like: by a quorum read, because it may be an identity. */
@@ -163,7 +213,13 @@ const translated = (
     case 'refused':
       return hold(seen, { reason: 'UnsupportedByECI', message: lines(translation.refusals) }, REFUSED_MS);
     case 'waiting':
-      return hold(seen, { reason: 'ReferencesMissing', message: lines(translation.missing) }, REFERENCES_MS);
+      return hold(
+        seen,
+        { reason: REFERENCES_MISSING, message: lines(translation.missing) },
+        references.isForbidden
+          ? longerAndLonger(memory.keptMs ?? 0, { least: REFERENCES_MS, most: REFERENCES_MOST_MS, part: 4 })
+          : REFERENCES_MS,
+      );
     case 'spec': {
       const { spec, notes } = translation;
       const claims = claimsForOne(references.claims);
@@ -207,10 +263,12 @@ const withoutEip = (spec: ContainerGroupSpec): ContainerGroupSpec => ({
 const isPodEipOf = (pod: WorkloadPod, podEip: PodEip | null): podEip is PodEip =>
   podEip !== null && isOurs(podEip) && podEip.metadata.annotations?.[POD_UID] === pod.metadata.uid;
 
-/** The longest note of an Event, in characters; also used for the message of the status. */
+/** Of the note of an Event, which takes 1,024 bytes of text, and of the message of the status. */
+const MOST_CHARACTERS = 1_000;
+
 const lines = (remarks: readonly Remark[]): string => {
   const text = remarks.map(remarkLine).join('. ');
-  return text.length > 1000 ? `${text.slice(0, 999)}…` : text;
+  return text.length > MOST_CHARACTERS ? `${text.slice(0, MOST_CHARACTERS - 1)}…` : text;
 };
 
 /** The pod stays Pending with this reason: reported once, and reconciled again after `ms`. */

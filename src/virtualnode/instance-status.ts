@@ -27,6 +27,15 @@ export interface StatusFailure extends Failure {
   readonly topic?: string | undefined;
 }
 
+/**
+ * The reason of a pod that waits for good, in the words of the add-on (ECI documentation, see `onRefusalOf`): also a
+ * process that remembers nothing asks for no instance then.
+ */
+export const GIVEN_UP = 'ContainerInstanceScheduleFailed';
+
+/** The reason of a pod that refers to what is not there, or may not be read or used yet. */
+export const REFERENCES_MISSING = 'ReferencesMissing';
+
 /** The reason and message for the status: those that are there already where only the ID of the request differs. */
 export const inSameWords = ({ status }: WorkloadPod, { reason, message, topic }: StatusFailure): Failure =>
   topic !== undefined && status?.reason === reason && status.message?.startsWith(topic)

@@ -46,6 +46,13 @@ export interface TrackedPod {
   readonly unanswered?: ContainerGroupSpec | undefined;
   /** How often the cloud has refused a token with which a group was to be created. */
   readonly tokenRefusals?: { readonly clientToken: string; readonly times: number } | undefined;
+  /** What this process has written of the pod's turn at a claim; undefined for nothing, or where nobody answered. */
+  readonly claimTurn?: string | undefined;
+  /**
+   * How long, without a break, something that the pod refers to has been forbidden to the node, or in use by another
+   * pod; milliseconds. @default 0
+   */
+  readonly keptMs?: number | undefined;
   /** A group of the pod was listed once. */
   readonly wasListed: boolean;
   /** How long, without a break, none has been listed; 0 if one is. */
@@ -60,7 +67,15 @@ export interface TrackedPod {
   /** The address whose EIP is looked up; undefined where none is. */
   readonly addressLook?: AddressLook | undefined;
   /** Why nothing could be made, until the next attempt. */
-  readonly refusal?: (StatusFailure & { readonly dueInMs: number }) | undefined;
+  readonly refusal?:
+    | (StatusFailure & {
+        readonly dueInMs: number;
+        /** An EIP was bought for the instance before, and is given back when the pod fails. @default false */
+        readonly isEipBought?: boolean | undefined;
+      })
+    | undefined;
+  /** The same for another pod of the controller, which failed for it; see OwnerPauses. */
+  readonly ownerRefusal?: (StatusFailure & { readonly dueInMs: number }) | undefined;
   /** For how long nothing is asked for, because the cloud is busy. @default 0 */
   readonly pauseMs?: number | undefined;
   /** When the status was put right last, if the one before it had the same cause; see `causeOf`. */

@@ -13,7 +13,7 @@ import { refOf } from '../kube/store.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import { withToken } from '../lib/token.ts';
-import { ALLOCATED_INSTANCE_ID, ECI_INSTANCE_ID } from '../api/annotations.ts';
+import { ECI_INSTANCE_ID } from '../api/annotations.ts';
 import type { AddressLookUps } from './address-look-ups.ts';
 import type { KubeletCalls } from './api-server.ts';
 import { decidePod } from './decide.ts';
@@ -24,12 +24,14 @@ import type { OwnWrites } from './own-writes.ts';
 import { causeOf } from './healing.ts';
 import { tokensEnd } from './token-lifetime.ts';
 import type { PodTracker } from './tracker.ts';
-import { readReferences } from './references.ts';
+import { isKept, readReferences } from './references.ts';
 import type { DecideSettings, ObservedPod, TrackedPod } from './observation.ts';
 import { isPodRead, isPodResult, type PodAction, type PodRead, type PodResult } from './step.ts';
-import { END_FORMER, onFault, onFaultOfFormer, referenceTo, troubleEvent } from './trouble.ts';
+import { END_FORMER, onFault, onFaultOfFormer, referenceTo } from './trouble.ts';
+import { onRefusalOf } from './translate/eci-annotations.ts';
 import { remarkLine } from './translate/input.ts';
 import { WORKLOAD_POD, type WorkloadPod } from './workload-pod.ts';
+import { writePodStatus } from './write-status.ts';
 
 /** The reconciler of single pods. */
 export interface ReconcilePorts {
@@ -94,7 +96,11 @@ export const reconcilePod =
     return outcome;
   };
 
-/** The pod as a write of its status has left it: the turn goes on with it, as the write was a compare-and-swap. */
+/**
+ * The pod as a write of its status has left it: the turn goes on with it, as the answer is as fresh as a quorum read.
+ * What the write was decided from may have changed before it; only those that say whose turn it is are a
+ * compare-and-swap (see `patchOfPod`).
+ */
 interface Written {
   readonly written: WorkloadPod;
 }
@@ -106,7 +112,7 @@ const isWritten = (outcome: Outcome): outcome is Written => typeof outcome === '
 const recall = ({ tracker, addresses }: ReconcilePorts, pod: WorkloadPod, key: string): TrackedPod => {
   const { uid } = pod.metadata;
   if (isFinal(pod)) tracker.ended(uid);
-  return { ...tracker.of(uid, key), addressLook: addresses.of(uid) };
+  return { ...tracker.of(uid, key), ownerRefusal: tracker.owners.of(pod), addressLook: addresses.of(uid) };
 };
 
 /** A reading says nothing of the time after it was asked for, however long its answer took. */
@@ -198,7 +204,9 @@ const readForPod = async (
     case 'ReadReferences': {
       const claimUsers = { tracker, groups, settleMs: settings.settleMs };
       const from = { kube: nodeKube, clusterKube: kube, calls, clock, claimUsers };
-      return { references: await readReferences(from, pod, signal) };
+      const references = await readReferences(from, pod, signal);
+      tracker.keeps(uid, isKept(references));
+      return { references };
     }
   }
 };
@@ -209,9 +217,8 @@ const runPodAction = async (
   pod: WorkloadPod,
   signal: AbortSignal,
 ): Promise<Outcome> => {
-  const { nodeKube, calls, log, tracker, addresses, ownWrites, record } = ports;
+  const { calls, log, tracker, addresses, record } = ports;
   const { uid, namespace, name } = pod.metadata;
-  const about = referenceTo(pod.metadata);
   switch (step.do) {
     case 'CreateGroup':
       return create(ports, step, pod, signal);
@@ -219,7 +226,7 @@ const runPodAction = async (
       addresses.forget(uid);
       await end(ports, uid, step.containerGroupId, signal);
       log.info({ pod: `${namespace}/${name}`, because: step.because }, `Ends ${step.containerGroupId}`);
-      record(about, {
+      record(referenceTo(pod.metadata), {
         type: 'Normal',
         reason: 'ContainerGroupDeleted',
         action: step.do,
@@ -227,14 +234,8 @@ const runPodAction = async (
       });
       return { afterMs: EFFECT_MS };
     case 'WriteStatus': {
-      const { annotations, status, warning, happenings = [] } = step;
-      if (annotations?.[ALLOCATED_INSTANCE_ID]) addresses.forget(uid);
-      const body = { metadata: { uid, ...(annotations && { annotations }) }, ...(status && { status }) };
-      const patch = { type: 'strategic', subresource: 'status', body } as const;
-      const written = await ownWrites.send(uid, () => nodeKube.patch(WORKLOAD_POD, { namespace, name }, patch, signal));
-      if (warning) record(about, troubleEvent(warning));
-      for (const happening of happenings) record(about, happening);
-      return { written };
+      const written = await writePodStatus(ports, step, pod, signal);
+      return written ? { written } : 'now';
     }
     case 'FinishDeletion':
       await calls.finishDeletion(pod, signal);
@@ -263,6 +264,7 @@ const create = async (
     throw error;
   }
   tracker.created(uid, containerGroupId);
+  tracker.owners.made(pod);
   tracker.faults.succeeded(uid, 'CreateGroup');
   groups.made(containerGroupId, uid);
   log.info({ pod: `${namespace}/${name}`, containerGroupId }, 'Created an elastic container instance');
@@ -308,7 +310,9 @@ const notCreated = (
     throw fault;
   }
   const { message } = fault;
-  tracker.refused(uid, { reason, message: message.slice(0, MOST_SAID), topic: topicOf(fault) }, retryAfterMs);
+  const failure = { reason, message: message.slice(0, MOST_SAID), topic: topicOf(fault) };
+  tracker.refused(uid, failure, retryAfterMs);
+  if (onRefusalOf(pod) === 'fails') tracker.owners.refused(pod, failure);
   const { isUnreported } = tracker.faults.failed(uid, 'CreateGroup', fault);
   log[isUnreported ? 'warn' : 'debug']({ pod: `${namespace}/${name}`, kind, code, requestId }, message);
   return 'now';

@@ -5,12 +5,23 @@ import type { Kube, KubeObject, ObjectRef, Resource } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { KubeletCalls } from './api-server.ts';
 import { claimUser, type ClaimUserPorts } from './claim-users.ts';
+import { REFERENCES_MISSING } from './instance-status.ts';
 import { claimNameOf, isForOne } from './translate/bound-claims.ts';
 import { tokenKey, type ReadClaim, type Remark, type TranslationInput } from './translate/input.ts';
 import { WORKLOAD_POD, type TokenProjection, type Volume, type WorkloadPod } from './workload-pod.ts';
 
 /** The objects that a pod refers to, by name, except those that do not exist. */
-export type References = Pick<TranslationInput, 'configMaps' | 'secrets' | 'tokens' | 'claims' | 'withheld'>;
+export interface References extends Pick<
+  TranslationInput,
+  'configMaps' | 'secrets' | 'tokens' | 'claims' | 'withheld'
+> {
+  /** Something was forbidden, also a token or a claim. @default false */
+  readonly isForbidden?: boolean | undefined;
+}
+
+/** Whether something is there, or may be, that the pod cannot have yet. */
+export const isKept = ({ claims, isForbidden }: References): boolean =>
+  isForbidden === true || [...claims.values()].some(({ usedBy }) => usedBy !== undefined);
 
 interface Names {
   readonly configMaps: ReadonlySet<string>;
@@ -82,13 +93,12 @@ export const readReferences = async (
   const { configMaps, secrets, tokens } = namesIn(pod);
   const { namespace } = pod.metadata;
   const withheld: Remark[] = [];
+  const patience = patienceOf(clock, pod, signal);
   const read = async <T extends KubeObject>(resource: Resource<T>, names: ReadonlySet<string>) => {
     const found = new Map<string, T>();
     for (const name of names) {
-      const get = () => addressable(() => kube.get(resource, { namespace, name }, signal));
       try {
-        // Where one is withheld the pod waits in any case, and the next one is asked for once.
-        const object = await (withheld.length > 0 ? get() : afterLag(clock, get, signal));
+        const object = await patience.ask(() => addressable(() => kube.get(resource, { namespace, name }, signal)));
         if (object) found.set(name, object);
       } catch (error) {
         if (!isWithheld(error)) throw error;
@@ -100,7 +110,7 @@ export const readReferences = async (
   const made = new Map<string, string>();
   for (const projection of tokens)
     try {
-      made.set(tokenKey(projection), await afterLag(clock, () => calls.requestToken(pod, projection, signal), signal));
+      made.set(tokenKey(projection), await patience.ask(() => calls.requestToken(pod, projection, signal)));
     } catch (error) {
       if (!(error instanceof KubeFault) || (error.kind !== 'notFound' && error.kind !== 'forbidden')) throw error;
     }
@@ -108,8 +118,9 @@ export const readReferences = async (
     configMaps: await read(CONFIG_MAP, configMaps),
     secrets: await read(SECRET, secrets),
     tokens: made,
-    claims: await readClaims(ports, pod, signal),
+    claims: await readClaims(ports, patience, pod, signal),
     withheld,
+    isForbidden: patience.isForbidden(),
   };
 };
 
@@ -129,7 +140,8 @@ const withheldRemark = (what: string, { message }: KubeFault): Remark => ({
  * volume names another claim, is left out, as what does not exist is.
  */
 const readClaims = async (
-  { kube, clusterKube, clock, claimUsers }: Omit<Parameters<typeof readReferences>[0], 'calls'>,
+  { kube, clusterKube, claimUsers }: Omit<Parameters<typeof readReferences>[0], 'calls' | 'clock'>,
+  patience: Patience,
   pod: WorkloadPod,
   signal: AbortSignal,
 ): Promise<References['claims']> => {
@@ -138,7 +150,7 @@ const readClaims = async (
   const found = new Map<string, ReadClaim>();
   const get = async <T extends KubeObject>(resource: Resource<T>, ref: ObjectRef): Promise<T | undefined> => {
     try {
-      return await afterLag(clock, () => addressable(() => kube.get(resource, ref, signal)), signal);
+      return await patience.ask(() => addressable(() => kube.get(resource, ref, signal)));
     } catch (error) {
       if (isWithheld(error)) return undefined;
       throw error;
@@ -177,6 +189,33 @@ const usesClaim = (pod: WorkloadPod, name: string): boolean =>
 /** For how many more times, and after which pause, what is forbidden is asked for again. */
 const MORE = 2;
 const LAG_MS = 500;
+
+/** How what a pod refers to is asked for. */
+interface Patience {
+  readonly ask: <T>(get: () => Promise<T>) => Promise<T>;
+  /** Whether something was. */
+  readonly isForbidden: () => boolean;
+}
+
+/**
+ * Of a pod that has just come. Where one thing is forbidden the pod waits in any case, and what it refers to beside
+ * that is asked for once, as is everything of a pod that waits already: pauses would hold up the other pods of the
+ * node.
+ */
+const patienceOf = (clock: Clock, pod: WorkloadPod, signal: AbortSignal): Patience => {
+  let isForbidden = false;
+  return {
+    ask: async (get) => {
+      try {
+        return await (isForbidden || pod.status?.reason === REFERENCES_MISSING ? get() : afterLag(clock, get, signal));
+      } catch (error) {
+        isForbidden ||= isWithheld(error);
+        throw error;
+      }
+    },
+    isForbidden: () => isForbidden,
+  };
+};
 
 /**
  * What is asked for as the node, though the API server that is asked may not have seen yet that the pod is the node's:

@@ -5,6 +5,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Random } from '../lib/random.ts';
 import { countRefusal, isTokenSpent, refusalsOfNext, SPENT, type Caller } from '../lib/token.ts';
 import type { TrackedPod } from './observation.ts';
+import { OwnerPauses } from './owner-pauses.ts';
 import type { StatusFailure } from './instance-status.ts';
 
 interface Record {
@@ -22,10 +23,14 @@ interface Record {
   /** The values of both before the last request was sent. */
   before?: { readonly sentAt: number; readonly unanswered: ContainerGroupSpec | undefined } | undefined;
   tokenRefusals?: { clientToken: string; times: number } | undefined;
+  /** Since when what the pod refers to has been kept from it. */
+  keptSince?: number | undefined;
+  /** What the pod says of its turn at a claim, as this process has written it. */
+  claimTurn?: string | undefined;
   wasListed: boolean;
   missingSince?: number | undefined;
   deletion?: { containerGroupId: string; at: number; attempts: number } | undefined;
-  refusal?: (StatusFailure & { dueAt: number }) | undefined;
+  refusal?: (StatusFailure & { dueAt: number; isEipBought: boolean }) | undefined;
   refusals: number;
   pausedUntil?: number | undefined;
   isFinished: boolean;
@@ -41,6 +46,7 @@ const STATED_MS = 60_000;
 export class PodTracker {
   /** What the cloud keeps answering, by UID of the pod. */
   readonly faults: FaultHistory;
+  readonly owners: OwnerPauses;
   readonly #records = new Map<string, Record>();
   readonly #clock: Clock;
   readonly #random: Random;
@@ -51,6 +57,7 @@ export class PodTracker {
   constructor(clock: Clock, random: Random, backoff: Backoff) {
     this.#clock = clock;
     this.faults = new FaultHistory(clock);
+    this.owners = new OwnerPauses(clock, random, backoff);
     this.#random = random;
     this.#backoff = backoff;
     this.#process = random.uuid();
@@ -86,6 +93,8 @@ export class PodTracker {
       createdId,
       unanswered,
       tokenRefusals,
+      claimTurn: record.claimTurn,
+      keptMs: record.keptSince === undefined ? 0 : now - record.keptSince,
       wasListed,
       missingMs: missingSince === undefined ? 0 : now - missingSince,
       sole: soleOf(record, now),
@@ -95,6 +104,7 @@ export class PodTracker {
         message: refusal.message,
         topic: refusal.topic,
         dueInMs: refusal.dueAt - now,
+        isEipBought: refusal.isEipBought,
       },
       pauseMs: Math.max(0, pausedUntil - now),
       healed: written?.healedAt === undefined ? undefined : { cause: written.cause, agoMs: now - written.healedAt },
@@ -106,6 +116,17 @@ export class PodTracker {
   wrote(uid: string, cause: string): void {
     const record = this.#get(uid);
     record.written = { cause, healedAt: record.written?.cause === cause ? this.#clock.mono() : undefined };
+  }
+
+  /** Whether something that the pod refers to was kept from it when it was read. */
+  keeps(uid: string, isKept: boolean): void {
+    const record = this.#get(uid);
+    record.keptSince = isKept ? (record.keptSince ?? this.#clock.mono()) : undefined;
+  }
+
+  /** What the pod says of its turn at a claim; undefined while that is about to change. */
+  saysTurn(uid: string, claimTurn: string | undefined): void {
+    this.#get(uid).claimTurn = claimTurn;
   }
 
   /** The status of the pod says what the cloud answers. */
@@ -186,12 +207,14 @@ export class PodTracker {
 
   /** The last request certainly created nothing, and is not sent again before some time has passed. */
   refused(uid: string, failure: StatusFailure, atLeastMs = 0): void {
+    const { unanswered } = this.#get(uid);
     this.notMade(uid);
     const record = this.#get(uid);
     record.unanswered = undefined;
     const waitMs = Math.max(atLeastMs, backoffMs(this.#backoff, record.refusals, this.#random));
     record.refusals += 1;
-    record.refusal = { ...failure, dueAt: this.#clock.mono() + waitMs };
+    const isEipBought = unanswered !== undefined && 'eipInstanceId' in unanswered.eip;
+    record.refusal = { ...failure, dueAt: this.#clock.mono() + waitMs, isEipBought };
   }
 
   /** Identifies the next deletion of the pod's group: each attempt needs a token of its own. */

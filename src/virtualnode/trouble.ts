@@ -6,7 +6,7 @@ import type { Happening, ObjectReference } from '../kube/recorder.ts';
 import type { Requeue } from '../kube/reconcile-loop.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
-import { inSameWords, isSaid, waitingStatus, type Failure } from './instance-status.ts';
+import { GIVEN_UP, inSameWords, isSaid, waitingStatus, type Failure } from './instance-status.ts';
 import type { PodTracker } from './tracker.ts';
 import { WORKLOAD_POD, type WorkloadPod } from './workload-pod.ts';
 
@@ -61,10 +61,14 @@ export const onFaultOfFormer = (
 /** The step that ends the instance of a pod whose object is gone. */
 export const END_FORMER = 'EndFormer';
 
-/** Whether the status of the pod is free to say why it has no instance. The PodEIP controller waits for EIP_PENDING. */
+/**
+ * Whether the status of the pod is free to say why it has no instance. The PodEIP controller waits for EIP_PENDING, and
+ * GIVEN_UP is all that keeps the next process from asking.
+ */
 const isWaiting = (pod: WorkloadPod): boolean =>
   pod.status?.startTime === undefined &&
   pod.status?.reason !== EIP_PENDING &&
+  pod.status?.reason !== GIVEN_UP &&
   pod.metadata.annotations?.[ECI_INSTANCE_ID] === undefined &&
   pod.metadata.deletionTimestamp === undefined &&
   !isFinal(pod);

@@ -213,7 +213,11 @@ test('a refusal says what may be written instead, and where an operator would al
   );
   t.is(
     said('eci-ipv6-bandwidth-enable', 'true', { ipv6BandwidthMbps: 100 }),
-    'pods of this namespace may ask for 100 Mbit/s, and not for "2000" (EipPolicy p0); write at most 100, or have an operator write more into virtualNode.ipv6BandwidthMbps of EipPolicy p0',
+    'pods of this namespace may ask for 100 Mbit/s, and not for "2000" (EipPolicy p0); write at most 100 into k8s.aliyun.com/eci-ipv6-bandwidth, or have an operator write more into virtualNode.ipv6BandwidthMbps of EipPolicy p0',
+  );
+  t.regex(
+    said('eci-ipv6-bandwidth-enable', 'true'),
+    /; leave k8s\.aliyun\.com\/eci-ipv6-bandwidth-enable out, or have an operator/,
   );
   t.true(said('eci-ram-role-name', 'x'.repeat(250_000)).length < 500);
 });

@@ -1,12 +1,13 @@
 import test from 'ava';
 import type { PersistentVolume, PersistentVolumeClaim } from '../../src/api/persistent-volumes.ts';
 import { CLAIM_TURN, ECI_INSTANCE_ID } from '../../src/api/annotations.ts';
-import { precedes, turnAnnotation, turnOf } from '../../src/virtualnode/claim-turn.ts';
+import { asksByItself, precedes, turnAnnotation, turnOf } from '../../src/virtualnode/claim-turn.ts';
 import { claimUser } from '../../src/virtualnode/claim-users.ts';
 import { decidePod } from '../../src/virtualnode/decide.ts';
 import type { ObservedPod, TrackedPod } from '../../src/virtualnode/observation.ts';
 import type { References } from '../../src/virtualnode/references.ts';
 import type { PodStep } from '../../src/virtualnode/step.ts';
+import { patchOfPod } from '../../src/virtualnode/write-status.ts';
 import type { WorkloadPod } from '../../src/virtualnode/workload-pod.ts';
 import { virtualNodeSettings } from '../harness/settings.ts';
 
@@ -59,16 +60,26 @@ const volume: PersistentVolume = {
 interface Node {
   readonly pod: WorkloadPod;
   readonly references?: References | undefined;
+  /** What its process has written of its turn, and had answered. */
+  readonly claimTurn?: string | undefined;
+  /** A write that has not arrived: its process has died, or takes it for failed. */
+  readonly late?: Late | undefined;
   readonly hasSent: boolean;
   /** The next answer of the cloud is a refusal. */
   readonly isRefused: boolean;
 }
 type World = readonly Node[];
+interface Late {
+  readonly step: WriteStatus;
+  /** The version without which it does not go through; undefined: it always does. */
+  readonly resourceVersion: string | undefined;
+}
+type WriteStatus = Extract<PodStep, { do: 'WriteStatus' }>;
 
 const settings = virtualNodeSettings({ statefulKinds: [] });
 const memory: TrackedPod = { quietMs: Infinity, wasListed: false, missingMs: 0, isFinished: false };
 
-const nextOf = ({ pod, references, hasSent, isRefused }: Node): PodStep => {
+const nextOf = ({ pod, references, claimTurn, hasSent, isRefused }: Node): PodStep => {
   const refusal = { reason: 'CloudRefused', message: 'no', dueInMs: 1_000 };
   const seen: ObservedPod = {
     pod,
@@ -77,16 +88,22 @@ const nextOf = ({ pod, references, hasSent, isRefused }: Node): PodStep => {
     podEip: undefined,
     eip: undefined,
     references,
-    memory: { ...memory, ...(hasSent && { createdId: `eci-${pod.metadata.uid}` }), ...(isRefused && { refusal }) },
+    memory: {
+      ...memory,
+      claimTurn,
+      ...(hasSent && { createdId: `eci-${pod.metadata.uid}` }),
+      ...(isRefused && { refusal }),
+    },
     now: 0,
   };
   return decidePod(seen, { ...settings, nodeName: pod.spec.nodeName ?? '' });
 };
 
-const patched = (pod: WorkloadPod, { annotations, status }: Extract<PodStep, { do: 'WriteStatus' }>): WorkloadPod => ({
+const patched = (pod: WorkloadPod, { annotations, status }: WriteStatus): WorkloadPod => ({
   ...pod,
   metadata: {
     ...pod.metadata,
+    resourceVersion: String(Number(pod.metadata.resourceVersion) + 1),
     annotations: { ...pod.metadata.annotations, ...annotations } as Record<string, string>,
   },
   status: { ...pod.status, ...status },
@@ -108,7 +125,15 @@ const stepped = async (world: World, at: number): Promise<World | undefined> => 
     const claims = new Map([['data', { claim, volume, usedBy }]]);
     return put({ references: { configMaps: new Map(), secrets: new Map(), tokens: new Map(), claims } });
   }
-  if (step.do === 'WriteStatus') return put({ pod: patched(node.pod, step), references: undefined, isRefused: false });
+  if (step.do === 'WriteStatus') {
+    const said = step.annotations?.[CLAIM_TURN];
+    return put({
+      pod: patched(node.pod, step),
+      references: undefined,
+      isRefused: false,
+      ...(said && { claimTurn: said }),
+    });
+  }
   if (step.do === 'CreateGroup') return put({ hasSent: true, references: undefined });
   if (step.do !== 'Wait') throw new Error(`${step.do} is not expected`);
   return node.references || node.isRefused ? put({ references: undefined, isRefused: false }) : undefined;
@@ -122,28 +147,68 @@ const refused = (world: World): World | undefined => {
     : undefined;
 };
 
+/** The write that a node is about to send arrives later, once in each world; the next process does not know of it. */
+const delayed = (world: World, at: number): World | undefined => {
+  const node = world[at];
+  if (!node) return undefined;
+  const step = nextOf(node);
+  if (step.do !== 'WriteStatus' || world.some(({ late }) => late)) return undefined;
+  const { metadata }: { metadata: { resourceVersion?: string | undefined } } = patchOfPod(node.pod, step).body;
+  return world.with(at, {
+    ...node,
+    late: { step, resourceVersion: metadata.resourceVersion },
+    claimTurn: undefined,
+    references: undefined,
+    isRefused: false,
+  });
+};
+
+const isValid = ({ late, pod }: Node): boolean =>
+  late !== undefined && (late.resourceVersion === undefined || late.resourceVersion === pod.metadata.resourceVersion);
+
+/** It arrives, and goes through unless somebody has written the pod since. */
+const arrived = (world: World, at: number): World | undefined => {
+  const node = world[at];
+  if (!node?.late || !isValid(node)) return undefined;
+  // What else is late in this world does not matter any more.
+  return world.with(at, { ...node, pod: patched(node.pod, node.late.step), late: SPENT });
+};
+const SPENT: Late = { step: { do: 'WriteStatus' }, resourceVersion: 'none' };
+
 const keyOf = (world: World): string =>
   JSON.stringify(
-    world.map(({ pod, references, hasSent, isRefused }) => [
-      pod.metadata.annotations,
-      pod.status,
-      references && [...references.claims.values()].map(({ usedBy }) => usedBy ?? null),
-      hasSent,
-      isRefused,
-    ]),
+    world.map((node) => {
+      const { pod, references, claimTurn, late, hasSent, isRefused } = node;
+      return [
+        // Which version it is does not matter, but whether it is the same.
+        [turnOf(pod), asksByItself(pod, claimTurn)],
+        [late && [late.step.annotations?.[CLAIM_TURN]?.split(' ', 1), late.step.status, isValid(node)]],
+        pod.status,
+        references && [...references.claims.values()].map(({ usedBy }) => usedBy ?? null),
+        hasSent,
+        isRefused,
+      ];
+    }),
   );
 
+const MOST_WORLDS = 100_000;
+
 /** Every order of the steps of so many nodes, each with a pod that has just come. */
-const explore = async (count: number, before: readonly object[] = []) => {
+const explore = async (count: number, mayBeLate: boolean) => {
   const start: World = Array.from({ length: count }, (_, at) => ({
-    pod: podOf(String.fromCodePoint(97 + at), { annotations: before[at] }),
+    pod: podOf(String.fromCodePoint(97 + at)),
     hasSent: false,
     isRefused: false,
   }));
   const worlds = new Map<string, World>([[keyOf(start), start]]);
   const ways = new Map<string, Set<string>>();
   for (const [key, world] of worlds) {
-    const next = [...(await Promise.all(world.map((_, at) => stepped(world, at)))), refused(world)];
+    if (worlds.size > MOST_WORLDS) throw new Error('there is no end of worlds');
+    const next = [
+      ...(await Promise.all(world.map((_, at) => stepped(world, at)))),
+      ...(mayBeLate ? world.flatMap((_, at) => [delayed(world, at), arrived(world, at)]) : []),
+      refused(world),
+    ];
     for (const each of next)
       if (each) {
         const to = keyOf(each);
@@ -163,14 +228,39 @@ const explore = async (count: number, before: readonly object[] = []) => {
   };
 };
 
-for (const count of [2, 3])
-  test(`of ${count} pods on as many virtual nodes one gets the disk, in whatever order their nodes read and write`, async (t) => {
-    const { worlds, most, stuck } = await explore(count);
+for (const [count, mayBeLate] of [
+  [2, true],
+  [3, false],
+] as const)
+  test(`of ${count} pods on as many virtual nodes one gets the disk, in whatever order their nodes read and write${mayBeLate ? ', and however late a write arrives' : ''}`, async (t) => {
+    const { worlds, most, stuck } = await explore(count, mayBeLate);
     t.log(`${worlds} worlds`);
     t.true(worlds > 20);
     t.is(most, 1, 'never two at once');
     t.is(stuck, 0, 'there is always a way to an instance');
   });
+
+test('who asks before another one looks at it less and less often, for the other node may have died', (t) => {
+  const pod = podOf('a', { annotations: turnAnnotation(podOf('a'), 'asks') });
+  const usedBy = { name: 'b', node: 'vnode-b', isSure: false, isAfter: true };
+  const claims = new Map([['data', { claim, volume, usedBy }]]);
+  const references = { configMaps: new Map(), secrets: new Map(), tokens: new Map(), claims };
+  const again = (keptMs: number) => {
+    const seen = { pod, group: null, surplus: [], podEip: undefined, eip: undefined, now: 0 };
+    const step = decidePod({ ...seen, references, memory: { ...memory, keptMs } }, settings);
+    // The status says why first, and the same decision after that waits.
+    if (step.do !== 'WriteStatus') throw new Error(`${step.do} is not expected`);
+    const said = patched(pod, step);
+    const next = decidePod({ ...seen, pod: said, references, memory: { ...memory, keptMs } }, settings);
+    return next.do === 'Wait' ? [next.ms, said.status?.message] : [];
+  };
+  const [first, message] = again(0);
+  t.regex(
+    String(message),
+    /by the pod b on the node vnode-b, .* if node vnode-b does not run any more, delete that pod/,
+  );
+  t.deepEqual([first, again(60_000)[0], again(150_000)[0], again(3_600_000)[0]], [2_000, 2_000, 5_000, 30_000]);
+});
 
 test('a pod of a node that says nothing is waited for, as it may have begun at any time', async (t) => {
   const kubelet = podOf('k');
@@ -187,7 +277,7 @@ test('a pod of a node that says nothing is waited for, as it may have begun at a
   const turned = (turn: 'asks' | 'waits', over: object = {}) => ({
     ...podOf('k', { annotations: { ...turnAnnotation(kubelet, turn), ...over } }),
   });
-  t.deepEqual(await userOf([turned('asks')]), { name: 'k', isSure: false, isAfter: true });
+  t.deepEqual(await userOf([turned('asks')]), { name: 'k', node: 'vnode-k', isSure: false, isAfter: true });
   t.is(await userOf([turned('waits')]), undefined);
   t.deepEqual(await userOf([turned('waits', { [ECI_INSTANCE_ID]: 'eci-1' })]), { name: 'k', isSure: true });
 });

@@ -34,7 +34,7 @@ class Process {
   }
 
   sends(name: string): void {
-    this.tracker.sends(name, { clientToken: name } as ContainerGroupSpec, ['c']);
+    this.tracker.sends(name, { clientToken: name, eip: {} } as ContainerGroupSpec, ['c']);
   }
 
   /** Whom `me` waits for. */

@@ -195,7 +195,7 @@ test('a pod whose author wants that fails at once where the cloud refuses its in
       fault: { effect: 'never', answer: { code: 'OperationDenied.NoStock', status: 403 } },
     });
     const [key = '', value = ''] = annotation.split(': ');
-    await stage.runPod('web', { ...EIP, [`k8s.aliyun.com/${key}`]: value });
+    await stage.runPod('web', { ...EIP, [`k8s.aliyun.com/${key}`]: value }, { restartPolicy: 'Never' });
     await stage.pass(60_000);
     const { status } = (await stage.pod('web')) ?? {};
     t.like(status, { phase: 'Failed', reason: 'ProviderFailed' });

@@ -19,7 +19,7 @@ const POD = {
 } as unknown as WorkloadPod;
 
 /** Reads what the pod refers to, from an API server that refuses its token so many times. */
-const readAfter = async (refusals: number, kind: 'forbidden' | 'notFound') => {
+const readAfter = async (refusals: number, kind: 'forbidden' | 'notFound', pod = POD) => {
   const clock = new ManualClock();
   let asked = 0;
   const calls = {
@@ -30,7 +30,7 @@ const readAfter = async (refusals: number, kind: 'forbidden' | 'notFound') => {
   } as unknown as KubeletCalls;
   const reading = readReferences(
     { kube: {} as Kube, clusterKube: {} as Kube, calls, clock, claimUsers: {} as ClaimUserPorts },
-    POD,
+    pod,
     new AbortController().signal,
   );
   await clock.advance(2_000);
@@ -42,6 +42,60 @@ test('a token that an API server refuses which has not seen the pod yet is asked
   t.deepEqual(await readAfter(2, 'forbidden'), { tokens: ['TOKEN'], asked: 3 });
   t.deepEqual(await readAfter(9, 'forbidden'), { tokens: [], asked: 3 }, 'a right that is missing');
   t.deepEqual(await readAfter(9, 'notFound'), { tokens: [], asked: 1 }, 'a service account that is missing');
+});
+
+test('of a pod that waits already, and beside what is forbidden, all is asked for once', async (t) => {
+  const waiting = { ...POD, status: { reason: 'ReferencesMissing' } } as WorkloadPod;
+  t.deepEqual(await readAfter(9, 'forbidden', waiting), { tokens: [], asked: 1 });
+  const asked: string[] = [];
+  const refused = (what: string) => {
+    asked.push(what);
+    return Promise.reject(new KubeFault({ kind: 'forbidden', message: what }));
+  };
+  const kube = { get: (_: object, { name }: { name: string }) => refused(name) } as unknown as Kube;
+  const calls = { requestToken: () => refused('token') } as unknown as KubeletCalls;
+  const clock = new ManualClock();
+  const volumes = [
+    ...(POD.spec.volumes ?? []),
+    { name: 's', secret: { secretName: 'secret' } },
+    { name: 'c', persistentVolumeClaim: { claimName: 'claim' } },
+  ];
+  const reading = readReferences(
+    { kube, clusterKube: kube, calls, clock, claimUsers: {} as ClaimUserPorts },
+    { ...POD, spec: { ...POD.spec, volumes } },
+    new AbortController().signal,
+  );
+  await clock.advance(2_000);
+  t.true((await reading).isForbidden);
+  t.deepEqual(asked, ['token', 'token', 'token', 'secret', 'claim']);
+});
+
+const claimed = (claimName: string) => ({ name: claimName, persistentVolumeClaim: { claimName } });
+
+test('a pod is not held up by three hundred others whose Secret and claims are forbidden for long', async (t) => {
+  const stage = await Stage.create();
+  stage.kill();
+  let refusals = 0;
+  stage.throughRights = (kube) => ({
+    ...kube,
+    get: (resource, ref, signal) => {
+      if (!['secrets', 'persistentvolumeclaims'].includes(resource.plural)) return kube.get(resource, ref, signal);
+      refusals += 1;
+      return Promise.reject(new KubeFault({ kind: 'forbidden', status: 403, message: 'no' }));
+    },
+  });
+  await stage.start({ workers: 16 });
+  const volumes = [{ name: 's', secret: { secretName: 's' } }, claimed('a'), claimed('b')];
+  for (let n = 0; n < 300; n += 1) await stage.runPod(`stuck-${n}`, {}, { volumes });
+  await stage.pass(60_000);
+  await stage.runPod('free');
+  const tookMs = await stage.until(async () => (await stage.condition('free', 'Ready')) === 'True', 120_000);
+  t.true(tookMs < 15_000, `ready after ${tookMs} ms, as without the others`);
+  await stage.pass(240_000);
+  refusals = 0;
+  await stage.pass(60_000);
+  t.true(refusals >= 300 * 3 && refusals <= 2 * 300 * 3, `${refusals} reads in a minute`);
+  await stage.stop();
 });
 
 test('what may not be read while rights are rolled out is asked for again, told on the pod, and read once it may be', async (t) => {

@@ -1,6 +1,6 @@
 import type { PersistentVolume, PersistentVolumeClaim } from '../../api/persistent-volumes.ts';
 import type { Volume, WorkloadPod } from '../workload-pod.ts';
-import type { ReadClaim, Remarks, TranslationInput } from './input.ts';
+import type { ClaimUser, ReadClaim, Remarks, TranslationInput } from './input.ts';
 import { persistentSourceOf, type PersistentSource } from './persistent-source.ts';
 
 /*
@@ -146,6 +146,12 @@ const noVolume = (name: string): Trouble => ({
   remedy: 'see kubectl get pv; API servers let the node read it once they have seen that it is of a pod on it',
 });
 
+/** Whoever asks on a node that is gone asks for ever, and nobody finishes the deletion of a pod there. */
+const elsewhere = ({ name, node }: ClaimUser): string =>
+  node === undefined
+    ? ''
+    : `; if node ${node} does not run any more, delete that pod, once the account has no instance of it: kubectl delete pod ${name} --force`;
+
 const troubleOfVolume = (
   volume: PersistentVolume,
   { claim, usedBy }: ReadClaim,
@@ -161,10 +167,10 @@ const troubleOfVolume = (
     };
   return (
     usedBy && {
-      problem: `PersistentVolumeClaim ${name} ${usedBy.isSure ? 'is' : 'may be'} used by the pod ${usedBy.name}, and one instance can have its volume at a time`,
+      problem: `PersistentVolumeClaim ${name} ${usedBy.isSure ? 'is' : 'may be'} used by the pod ${usedBy.name}${usedBy.node === undefined ? '' : ` on the node ${usedBy.node}`}, and one instance can have its volume at a time`,
       remedy: usedBy.isSure
         ? 'it is mounted here once that pod has ended; use a volume of NAS, or one claim for each pod'
-        : 'wait: an instance may have been asked for it a moment ago, which shows soon',
+        : `wait: an instance may have been asked for it a moment ago, which shows soon${elsewhere(usedBy)}`,
     }
   );
 };

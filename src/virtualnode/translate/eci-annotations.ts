@@ -182,7 +182,7 @@ export const annotated = (
         remedy: instead ?? 'leave it out; the instance runs without it',
       });
   }
-  // What becomes of a pod whose instance the cloud refuses; see failsFast.
+  // What becomes of a pod whose instance the cloud refuses; see onRefusalOf.
   for (const [key, parse, allowed] of FAILING) read(key, parse, allowed);
   return {
     spec,
@@ -202,9 +202,17 @@ const FAILING = [
 ] as const;
 
 /**
- * Whether a pod fails as soon as the cloud refuses its instance, for whoever made it to decide what then. Otherwise it
- * waits and its instance is asked for again, which the others of the two annotations' values mean.
+ * What becomes of a pod whose instance the cloud refuses. `retries`: it waits, and its instance is asked for again,
+ * which the others of the two annotations' values mean. `stays`: it waits for good, as the add-on has `fail-fast` (ECI
+ * documentation, "Configure the handling policy for pod creation failures": phase Pending). `fails`: for whoever made
+ * it to decide what then. A pod that is never started again may do so by `fail-fast` too: a controller that makes such
+ * a pod anew, of a Job, counts its failures; a ReplicaSet would make pod after pod.
  */
-export const failsFast = (annotations: Readonly<Record<string, string>> = {}): boolean =>
-  annotations[`${K8S}eci-fail-strategy`]?.trim() === 'fail-fast' ||
-  annotations[`${K8S}pod-fail-on-create-err`]?.trim() === 'true';
+export const onRefusalOf = ({
+  metadata: { annotations = {} },
+  spec: { restartPolicy },
+}: WorkloadPod): 'retries' | 'stays' | 'fails' => {
+  if (annotations[`${K8S}pod-fail-on-create-err`]?.trim() === 'true') return 'fails';
+  if (annotations[`${K8S}eci-fail-strategy`]?.trim() !== 'fail-fast') return 'retries';
+  return restartPolicy === 'Never' ? 'fails' : 'stays';
+};

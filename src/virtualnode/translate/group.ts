@@ -119,7 +119,7 @@ const specOf = (input: TranslationInput, remarks: Remarks): ContainerGroupSpec =
     ...size,
     restartPolicy: (['Never', 'OnFailure'] as const).find((each) => each === spec.restartPolicy) ?? 'Always',
     hostName: hostName(hostname ?? metadata.name),
-    ...dnsOf(withCustomDns(pod, own.dnsConfig, remarks), settings, remarks),
+    ...dnsOf(withCustomDns(pod, own.dnsConfig, settings, remarks), settings, remarks),
     hostAliases: hostAliasesOf(pod, own.hostAliases),
     sysctls: spec.securityContext?.sysctls,
     shareProcessNamespace,
@@ -257,31 +257,48 @@ const hostAliasesOf = ({ spec }: WorkloadPod, custom: NonNullable<WorkloadPod['s
 };
 
 /** The annotation says the same as spec.dnsConfig, which counts where both are there. */
-const withCustomDns = (pod: WorkloadPod, custom: WorkloadPod['spec']['dnsConfig'], remarks: Remarks): WorkloadPod => {
+const withCustomDns = (
+  pod: WorkloadPod,
+  custom: WorkloadPod['spec']['dnsConfig'],
+  settings: NodeSettings,
+  remarks: Remarks,
+): WorkloadPod => {
   if (!custom) return pod;
-  if (!pod.spec.dnsConfig) return { ...pod, spec: { ...pod.spec, dnsConfig: custom } };
-  remarks.notes.push({
-    field: 'metadata.annotations[k8s.aliyun.com/eci-custom-dnsconfig]',
-    problem: 'spec.dnsConfig is there too, and counts; this is left out',
-    remedy: 'leave one of them out',
-  });
-  return pod;
+  const field = 'metadata.annotations[k8s.aliyun.com/eci-custom-dnsconfig]';
+  if (pod.spec.dnsConfig) {
+    const problem = 'spec.dnsConfig is there too, and counts; this is left out';
+    remarks.notes.push({ field, problem, remedy: 'leave one of them out' });
+    return pod;
+  }
+  if ((custom.nameservers?.length ?? 0) > 0 && usesClusterDns(pod, settings))
+    remarks.notes.push({
+      field,
+      problem: `with the DNS policy ${dnsPolicyOf(pod)} its name servers come behind those of the cluster, and are hardly ever asked`,
+      remedy: 'write dnsPolicy: Default',
+    });
+  return { ...pod, spec: { ...pod.spec, dnsConfig: custom } };
 };
 
 /** DNS policies that use the cluster's name servers. */
 const CLUSTER_POLICIES: ReadonlySet<string> = new Set(['ClusterFirst', 'ClusterFirstWithHostNet']);
 
+const dnsPolicyOf = ({ spec }: WorkloadPod): string => spec.dnsPolicy ?? 'ClusterFirst';
+
+const usesClusterDns = (pod: WorkloadPod, { clusterDNS }: NodeSettings): boolean =>
+  CLUSTER_POLICIES.has(dnsPolicyOf(pod)) && clusterDNS.length > 0;
+
 /** Search domains and ndots 5, as the kubelet writes them (pkg/kubelet/network/dns). */
-const dnsOf = ({ spec, metadata }: WorkloadPod, settings: NodeSettings, remarks: Remarks) => {
+const dnsOf = (pod: WorkloadPod, settings: NodeSettings, remarks: Remarks) => {
+  const { spec, metadata } = pod;
   const { nameservers = [], searches = [], options = [] } = spec.dnsConfig ?? {};
-  const policy = spec.dnsPolicy ?? 'ClusterFirst';
+  const policy = dnsPolicyOf(pod);
   if (policy === 'None' && nameservers.length === 0)
     remarks.refusals.push({
       field: 'spec.dnsConfig.nameservers',
       problem: 'the DNS policy None has no name servers',
       remedy: 'name one, or use another policy',
     });
-  const isCluster = CLUSTER_POLICIES.has(policy) && settings.clusterDNS.length > 0;
+  const isCluster = usesClusterDns(pod, settings);
   if (!isCluster && policy !== 'None' && nameservers.length + searches.length + options.length === 0)
     return { dnsPolicy: 'Default' as const };
   if (!isCluster && policy !== 'None' && nameservers.length === 0) {

@@ -39,6 +39,8 @@ export interface ReadClaim {
 /** A pod that has the volume of a claim. */
 export interface ClaimUser {
   readonly name: string;
+  /** Its node, where that is another one, and only its word keeps the volume. */
+  readonly node?: string | undefined;
   /** False: its instance may have been asked for, by an earlier process or on another node. */
   readonly isSure: boolean;
   /** It asks at the same time on another node, and is the one that steps back if it has not sent its request yet. */

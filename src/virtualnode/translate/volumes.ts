@@ -1,6 +1,7 @@
 import type { ContainerGroupVolume } from '../../cloud/container-group-volume.ts';
 import type { DownwardFile, KeyToPath, TokenProjection, Volume } from '../workload-pod.ts';
-import { dataCacheBucketOf, FLEX_DRIVERS } from '../../request/instance-choices.ts';
+import { DATA_CACHE_BUCKET, dataCacheBucketOf, FLEX_DRIVERS } from '../../request/instance-choices.ts';
+import { quote } from '../../lib/text.ts';
 import { fieldValue, POD_IP, resourceValue } from './fields.ts';
 import { LONGEST_FILE } from './eci-limits.ts';
 import { tokenKey, type Remarks, type TranslationInput } from './input.ts';
@@ -26,6 +27,12 @@ export const volumeOf = (
   if (nfs) return { name, nfs: { server: nfs.server, path: nfs.path, readOnly: nfs.readOnly } };
   if (hostPath && dataCacheBucketOf(input.pod.metadata.annotations) !== undefined) {
     const type = (['Directory', 'File'] as const).find((each) => each === hostPath.type);
+    if (hostPath.type && !type)
+      remarks.notes.push({
+        field: `${field}.hostPath.type`,
+        problem: `ECI cannot be told ${quote(hostPath.type)}, and makes nothing in a data cache; it is left out`,
+        remedy: 'write Directory or File, or leave it out',
+      });
     return { name, hostPath: { path: hostPath.path, type } };
   }
   if (flexVolume && FLEX_DRIVERS.has(flexVolume.driver))
@@ -36,7 +43,8 @@ export const volumeOf = (
     const problem = flexVolume
       ? `ECI has no driver ${flexVolume.driver}`
       : `a volume of kind ${kind} cannot be given to an ECI instance`;
-    remarks.refusals.push({ field, problem, remedy: SUPPORTED });
+    const orCache = hostPath ? `; for a path of a data cache name its bucket with ${DATA_CACHE_BUCKET}` : '';
+    remarks.refusals.push({ field, problem, remedy: `${SUPPORTED}${orCache}` });
     return undefined;
   }
   const files = filesOf(volume, field, input, remarks);

@@ -117,6 +117,9 @@ const NOT_IN_THE_REQUEST = new Set([
   'pod-fail-on-create-err',
 ]);
 
+/** With the DNS policy that a pod has by default. */
+const BEHIND_THE_CLUSTER = 'eci-custom-dnsconfig';
+
 const K8S = 'k8s.aliyun.com/';
 const volumes = [{ name: 'model', hostPath: { path: '/model' } }];
 
@@ -133,7 +136,8 @@ test('every annotation that the add-on documents is taken with its own example, 
     const hasCache = key.startsWith('eci-data-cache');
     const { spec, notes } = ranWith({ ...beside, [key]: example }, hasCache);
     const noted = notes.map(({ field }) => field);
-    t.deepEqual(noted, WITHOUT_PARAMETER.has(key) ? [`metadata.annotations[${K8S}${key}]`] : [], key);
+    const isNoted = WITHOUT_PARAMETER.has(key) || key === BEHIND_THE_CLUSTER;
+    t.deepEqual(noted, isNoted ? [`metadata.annotations[${K8S}${key}]`] : [], key);
     // Without its bucket a data cache has no volumes, which are refused.
     const without = key === 'eci-data-cache-bucket' ? undefined : ranWith(beside, hasCache).spec;
     const isSaid = JSON.stringify(spec) !== JSON.stringify(without);

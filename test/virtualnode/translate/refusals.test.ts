@@ -208,7 +208,7 @@ const rows: Readonly<Record<string, Row>> = {
   'paths of the host': {
     pod: volume({ hostPath: { path: '/' } }),
     fields: ['spec.volumes[v]'],
-    says: /kind hostPath cannot be given to an ECI instance; use emptyDir/,
+    says: /kind hostPath cannot be given to an ECI instance; use emptyDir.*; for a path of a data cache .*eci-data-cache-bucket/,
   },
   'drivers that run on a node': {
     pod: volume({ csi: { driver: 'diskplugin.csi.alibabacloud.com' } }),

@@ -188,17 +188,6 @@ const annotationRows: readonly (readonly [annotations: Record<string, string>, s
     { 'eci-custom-hosts': '[{"host":"a.com","ip":"10.0.0.9"},{"host":"b.com","ip":"10.0.0.9"}]' },
     { hostAliases: [{ ip: '10.0.0.9', hostnames: ['a.com', 'b.com'] }] },
   ],
-  [
-    { 'eci-custom-dnsconfig': '{"nameservers":"20.1.0.2,20.1.0.3","searches":"x.com","options":"ndots:2,edns0"}' },
-    {
-      dnsPolicy: 'None',
-      dnsConfig: {
-        nameServers: ['172.21.0.10', '20.1.0.2', '20.1.0.3'],
-        searches: ['shop.svc.cluster.local', 'svc.cluster.local', 'cluster.local', 'x.com'],
-        options: [{ name: 'ndots', value: '2' }, { name: 'edns0' }],
-      },
-    },
-  ],
   // What these ask for happens here in any case.
   [{ 'eci-fail-strategy': 'fail-back', 'pod-fail-on-create-err': 'false', 'eci-reschedule-enable': 'true' }, {}],
   [{ 'eci-sls-enable': 'false', 'eci-spot-fallback': 'false', 'eci-eviction-enable': 'false' }, {}],
@@ -272,6 +261,47 @@ test('an annotation that only the managed virtual node honours is left out, and 
       ],
     ],
   );
+});
+
+test('name servers of the annotation that come behind those of the cluster are used, and that is said', (t) => {
+  const annotations = {
+    'k8s.aliyun.com/eci-custom-dnsconfig':
+      '{"nameservers":"20.1.0.2,20.1.0.3","searches":"x.com","options":"ndots:2,edns0"}',
+  };
+  const behind = ran(podOf({ annotations }));
+  t.is(behind.spec.dnsPolicy, 'None');
+  t.deepEqual(behind.spec.dnsConfig, {
+    nameServers: ['172.21.0.10', '20.1.0.2', '20.1.0.3'],
+    searches: ['shop.svc.cluster.local', 'svc.cluster.local', 'cluster.local', 'x.com'],
+    options: [{ name: 'ndots', value: '2' }, { name: 'edns0' }],
+  });
+  t.deepEqual(
+    behind.notes.map(({ field, remedy }) => [field, remedy]),
+    [['metadata.annotations[k8s.aliyun.com/eci-custom-dnsconfig]', 'write dnsPolicy: Default']],
+  );
+  const first = ran(podOf({ annotations, dnsPolicy: 'Default' }));
+  t.deepEqual([first.spec.dnsConfig?.nameServers, first.notes], [['20.1.0.2', '20.1.0.3'], []]);
+  const searches = { 'k8s.aliyun.com/eci-custom-dnsconfig': '{"searches":"x.com"}' };
+  t.deepEqual(ran(podOf({ annotations: searches })).notes, []);
+});
+
+test('the type of a path of a data cache that ECI cannot be told is left out, and that is said', (t) => {
+  const annotations = { 'k8s.aliyun.com/eci-data-cache-bucket': 'b' };
+  for (const [type, ...said] of [
+    ['DirectoryOrCreate', 'spec.volumes[m].hostPath.type'],
+    ['Socket', 'spec.volumes[m].hostPath.type'],
+    ['File'],
+    [''],
+  ] as const) {
+    const { spec, notes } = ran(podOf({ annotations, volumes: [{ name: 'm', hostPath: { path: '/m', type } }] }));
+    t.deepEqual(
+      notes.map(({ field }) => field),
+      said,
+      type,
+    );
+    const [volume] = spec.volumes ?? [];
+    t.is(volume && 'hostPath' in volume && volume.hostPath.type, type === 'File' ? 'File' : undefined);
+  }
 });
 
 const cluster = ['shop.svc.cluster.local', 'svc.cluster.local', 'cluster.local'];
