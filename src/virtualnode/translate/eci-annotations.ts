@@ -203,10 +203,10 @@ const FAILING = [
 
 /**
  * What becomes of a pod whose instance the cloud refuses. `retries`: it waits, and its instance is asked for again,
- * which the others of the two annotations' values mean. `stays`: it waits for good, as the add-on has `fail-fast` (ECI
- * documentation, "Configure the handling policy for pod creation failures": phase Pending). `fails`: for whoever made
- * it to decide what then. A pod that is never started again may do so by `fail-fast` too: a controller that makes such
- * a pod anew, of a Job, counts its failures; a ReplicaSet would make pod after pod.
+ * which the others of the two annotations' values mean. `stays`: it waits for good, as ECI's documentation has it of
+ * `fail-fast` (phase Pending, reason ContainerInstanceScheduleFailed). `fails`: for whoever made it to decide what
+ * then. A pod that is never started again may do so by `fail-fast` too: a controller that makes such a pod anew, of a
+ * Job, counts its failures; a ReplicaSet would make pod after pod.
  */
 export const onRefusalOf = ({
   metadata: { annotations = {} },
