@@ -72,16 +72,19 @@ export const endingMutants: readonly Mutant[] = [
     'an EIP of a Service that is gone is held',
     podeip('isServiceGone', () => () => false),
   ),
-  mutant(
-    'an EIP whose successor has it is given up on the word of an old reading',
-    transfer('transferState', (original) => (it, successorUid) => {
-      const state = original(it, successorUid);
-      const isWritten = it.seen.successor?.spec.allocationID === it.podEip.spec.allocationID;
-      return state.kind === 'step' && state.step.do === 'Wait' && isWritten
-        ? { kind: 'value', value: 'notTransferred' }
-        : state;
-    }),
-  ),
+  {
+    ...mutant(
+      'an EIP whose successor has it is given up on the word of an old reading',
+      transfer('transferState', (original) => (it, successorUid) => {
+        const state = original(it, successorUid);
+        const isWritten = it.seen.successor?.spec.allocationID === it.podEip.spec.allocationID;
+        return state.kind === 'step' && state.step.do === 'Wait' && isWritten
+          ? { kind: 'value', value: 'notTransferred' }
+          : state;
+      }),
+    ),
+    test: { file: 'controllers/podeip/transfer.test.ts', title: 'an EIP is not released as long as a successor*' },
+  },
   {
     ...mutant(
       'an EIP is released although a successor may be taking it',

@@ -70,5 +70,11 @@ test('an EIP is not released as long as a successor may be taking it', (t) => {
     );
   t.deepEqual(of({}), { do: 'ReadSuccessor', uid: 'podeip' });
   t.like(of({ successor: mine }), { do: 'Wait', reason: 'HandedOver' });
+  const taken = { ...mine, spec: { ...mine.spec, allocationID: 'eip-1' } };
+  t.like(
+    of({ successor: taken }),
+    { do: 'Wait', reason: 'HandedOver' },
+    'it has read its tags, and this reading is old',
+  );
   t.like(of({ successor: null }), { do: 'Release', allocationId: 'eip-1' });
 });
