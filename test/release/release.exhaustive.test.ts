@@ -236,7 +236,7 @@ onThisPlatform(named('the plugin is one file, which kubectl runs where there is 
   const complete = async (...words: readonly string[]): Promise<string> =>
     (await run(join(path, 'kubectl'), ['__complete', 'eip', ...words], { env: withShell })).stdout;
   t.is(await complete('describe', 'web-'), 'web-0\nweb-1\n:4\n');
-  t.is(await complete('list', '--output='), 'table\nwide\njson\n:4\n');
+  t.is(await complete('list', '--output='), 'table\nwide\njson\nyaml\nname\n:4\n');
 
   t.log(`# MiB of the plugin | ${(statSync(join(path, 'kubectl-eip')).size / 2 ** 20).toFixed(0)}`);
   t.log(`# MiB of its archive | ${(statSync(archive).size / 2 ** 20).toFixed(0)}`);
