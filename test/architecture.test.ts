@@ -94,7 +94,7 @@ const importsOf = (source: string): Import[] => {
 const partOf = (file: string): string => {
   if (/^src\/kube\/(port|fault|access-reviews)\.ts$/.test(file)) return 'kube/port';
   if (
-    /^src\/cloud\/(port|fault|fault-policy|fault-history|container-groups|container-group-volume|readings|named-answer|terminal-message)\.ts$/.test(
+    /^src\/cloud\/(port|fault|fault-policy|fault-history|container-groups|container-group-volume|image-caches|readings|named-answer|terminal-message)\.ts$/.test(
       file,
     )
   )

@@ -10,6 +10,8 @@ const MUTATING_ACTIONS = [
   'UnTagResources',
   'CreateContainerGroup',
   'DeleteContainerGroup',
+  'CreateImageCache',
+  'DeleteImageCache',
   'ExecContainerCommand',
 ] as const;
 
@@ -21,6 +23,7 @@ const READING_ACTIONS = [
   'DescribeContainerGroups',
   'DescribeContainerGroupStatus',
   'DescribeContainerLog',
+  'DescribeImageCaches',
   'DescribeMultiContainerGroupMetric',
 ] as const;
 

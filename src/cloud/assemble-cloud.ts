@@ -2,17 +2,19 @@ import type { Clock } from '../lib/clock.ts';
 import { createCloud } from './alicloud/vpc.ts';
 import type { CloudSettings } from './alicloud/vpc.ts';
 import { createContainerGroups } from './alicloud/eci.ts';
+import { createImageCaches } from './alicloud/image-cache-calls.ts';
 import type { SdkCallApi, ClientSettings } from './alicloud/clients.ts';
 import type { UnmappedAnswer } from './alicloud/to-fault.ts';
 import { batched } from './batch.ts';
 import type { ContainerGroups } from './container-groups.ts';
 import type { Credentials } from './credentials.ts';
-import { fenced, fencedContainerGroups, OPEN, type MayMutate } from './fence.ts';
+import { fenced, fencedContainerGroups, fencedImageCaches, OPEN, type MayMutate } from './fence.ts';
 import { observeCalls } from './call-observer.ts';
 import type { ObservedCall } from './call-observer.ts';
+import type { ImageCaches } from './image-caches.ts';
 import { rememberPackages } from './package-cache.ts';
 import type { Cloud } from './port.ts';
-import { createThrottle, throttled, throttledContainerGroups } from './throttle.ts';
+import { createThrottle, throttled, throttledContainerGroups, throttledImageCaches } from './throttle.ts';
 import type { Throttle } from './throttle.ts';
 
 interface AssembleSettings {
@@ -36,6 +38,8 @@ export interface AssembledCloud {
   readonly cloud: Cloud;
   /** The ECI API behind the same layers. Its SDK is imported with the first call. */
   readonly containerGroups: ContainerGroups;
+  /** Its image caches, likewise. */
+  readonly imageCaches: ImageCaches;
   readonly throttle: Throttle;
   /** How many EIPs of the region count towards the account's quota, of any origin. Takes its turn. */
   countEips(signal?: AbortSignal): Promise<number>;
@@ -64,9 +68,11 @@ export const assembleCloud = (settings: AssembleSettings): AssembledCloud => {
   };
   const alicloud = createCloud(inner);
   const eci = createContainerGroups(inner);
+  const caches = createImageCaches(inner);
   return {
     cloud: rememberPackages(batched(throttled(fenced(alicloud, mayMutate, callTimeoutMs), throttle), clock), clock),
     containerGroups: throttledContainerGroups(fencedContainerGroups(eci, mayMutate, callTimeoutMs), throttle),
+    imageCaches: throttledImageCaches(fencedImageCaches(caches, mayMutate, callTimeoutMs), throttle),
     throttle,
     countEips: async (signal) => {
       await throttle.acquire('DescribeEipAddresses', signal);

@@ -4,6 +4,7 @@ import type { FoldableCloud } from './batch.ts';
 import type { ContainerGroups } from './container-groups.ts';
 import { CALL_TIMEOUT_MS } from './call-deadline.ts';
 import { CloudFault, LEADERSHIP_UNCERTAIN } from './fault.ts';
+import type { ImageCaches } from './image-caches.ts';
 
 /**
  * Whether a change may be sent. `accountUnseen`: it may not, because nobody could see yet whether the credentials are
@@ -91,5 +92,19 @@ export const fencedContainerGroups = (
     describeContainerGroupMetrics: (ids, signal) => groups.describeContainerGroupMetrics(ids, signal),
     execContainerCommand: (query, signal) =>
       guard('ExecContainerCommand', () => groups.execContainerCommand(query, signal)),
+  };
+};
+
+/** The image caches of the ECI API behind the same fence as {@link fenced}. */
+export const fencedImageCaches = (
+  caches: ImageCaches,
+  mayMutate: MayMutate,
+  needMs: number = CALL_TIMEOUT_MS,
+): ImageCaches => {
+  const guard = guardOf(mayMutate, needMs);
+  return {
+    createImageCache: (spec, signal) => guard('CreateImageCache', () => caches.createImageCache(spec, signal)),
+    deleteImageCache: (cache, signal) => guard('DeleteImageCache', () => caches.deleteImageCache(cache, signal)),
+    describeImageCaches: (filter, signal) => caches.describeImageCaches(filter, signal),
   };
 };

@@ -4,6 +4,7 @@ import { Turns } from '../lib/turns.ts';
 import type { CloudAction } from './api-actions.ts';
 import type { FoldableCloud } from './batch.ts';
 import type { ContainerGroups } from './container-groups.ts';
+import type { ImageCaches } from './image-caches.ts';
 import { CloudFault } from './fault.ts';
 import { FAULT } from './fault-policy.ts';
 
@@ -14,9 +15,9 @@ import { FAULT } from './fault-policy.ts';
  * DescribeContainerGroupStatus 10000, DescribeContainerLog and ExecContainerCommand 500 per 60 s; of
  * CreateContainerGroup and DeleteContainerGroup one page says 1000 per 60 s and another a bucket of 100 that regains 20
  * a second: both are kept to, see {@link ACCOUNT_BUCKETS}). No figure is published for the others: a careful 60 stands
- * for those that change something, and for bandwidth packages, which are seldom looked up. The look-up of network
- * interfaces, which every pod needs, begins as fast as the other reads, and that of metrics as fast as that of logs; if
- * that is too fast, the cloud says so and it slows down.
+ * for those that change something, and for bandwidth packages and image caches, which are seldom looked up. Network
+ * interfaces, which every pod needs, begin as fast as the other reads, and metrics as fast as logs: the cloud says so
+ * if that is too fast.
  */
 export const ACCOUNT_RATES_PER_MINUTE: Readonly<Record<CloudAction, number>> = {
   AllocateEipAddress: 120,
@@ -30,6 +31,9 @@ export const ACCOUNT_RATES_PER_MINUTE: Readonly<Record<CloudAction, number>> = {
   DescribeContainerLog: 500,
   DescribeMultiContainerGroupMetric: 500,
   ExecContainerCommand: 500,
+  CreateImageCache: 60,
+  DeleteImageCache: 60,
+  DescribeImageCaches: 60,
   UnassociateEipAddress: 120,
   AddCommonBandwidthPackageIp: 60,
   RemoveCommonBandwidthPackageIp: 60,
@@ -46,8 +50,7 @@ interface PublishedBucket {
 }
 
 /**
- * Actions whose bucket is published (ECI, "API throttling"), beside the number of calls in any minute. Elsewhere only
- * that is known.
+ * Actions whose bucket is published (ECI, "API throttling"), beside the calls in any minute; of others that is all.
  */
 const ACCOUNT_BUCKETS: Readonly<Partial<Record<CloudAction, PublishedBucket>>> = {
   CreateContainerGroup: { burst: 100, perSecond: 20 },
@@ -381,5 +384,16 @@ export const throttledContainerGroups = (groups: ContainerGroups, throttle: Thro
       take('DescribeMultiContainerGroupMetric', signal, () => groups.describeContainerGroupMetrics(ids, signal)),
     execContainerCommand: (query, signal) =>
       take('ExecContainerCommand', signal, () => groups.execContainerCommand(query, signal)),
+  };
+};
+
+/** The image caches of the ECI API behind the throttle, as {@link throttled}. */
+export const throttledImageCaches = (caches: ImageCaches, throttle: Throttle): ImageCaches => {
+  const take = turnsOf(throttle);
+  return {
+    createImageCache: (spec, signal) => take('CreateImageCache', signal, () => caches.createImageCache(spec, signal)),
+    deleteImageCache: (cache, signal) => take('DeleteImageCache', signal, () => caches.deleteImageCache(cache, signal)),
+    describeImageCaches: (filter, signal) =>
+      take('DescribeImageCaches', signal, () => caches.describeImageCaches(filter, signal)),
   };
 };

@@ -100,18 +100,22 @@ export const createStatus = ({
 
   const budgets = (): ShownBudget[] => {
     const called = new Set(budget.actions());
-    return CLOUD_ACTIONS.filter((action) => !action.includes('Container') || called.has(action)).map((action) => {
-      const { ok, later, throttled, failed } = budget.lastMinute(action);
-      return {
-        action,
-        perMinute: Math.round(ACCOUNT_RATES_PER_MINUTE[action] * config.cloud.apiShare * (throttle?.pace(action) ?? 1)),
-        called: ok + later + throttled + failed,
-        later,
-        throttled,
-        failed,
-        waiting: throttle?.waiting(action) ?? 0,
-      };
-    });
+    return CLOUD_ACTIONS.filter((action) => !/Container|ImageCache/u.test(action) || called.has(action)).map(
+      (action) => {
+        const { ok, later, throttled, failed } = budget.lastMinute(action);
+        return {
+          action,
+          perMinute: Math.round(
+            ACCOUNT_RATES_PER_MINUTE[action] * config.cloud.apiShare * (throttle?.pace(action) ?? 1),
+          ),
+          called: ok + later + throttled + failed,
+          later,
+          throttled,
+          failed,
+          waiting: throttle?.waiting(action) ?? 0,
+        };
+      },
+    );
   };
 
   return {

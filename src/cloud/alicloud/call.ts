@@ -41,7 +41,7 @@ interface ApiCall {
 
 const productOf = (action: CloudAction): Product => {
   if (action === 'DescribeNetworkInterfaces') return 'ecs';
-  return action.includes('Container') ? 'eci' : 'vpc';
+  return action.includes('Container') || action.includes('ImageCache') ? 'eci' : 'vpc';
 };
 
 export const createCaller = (settings: CallerSettings): ApiCaller => {

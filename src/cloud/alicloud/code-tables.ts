@@ -112,6 +112,14 @@ const NO_CONTAINER_GROUP = [
   'InvalidParameter.NotFound',
 ];
 
+/** The same of an image cache; no code is documented, and a read confirms it. */
+const NO_IMAGE_CACHE = [
+  'ImageCacheNotFound',
+  'ImageCache.NotFound',
+  'InvalidImageCacheId.NotFound',
+  'InvalidParameter.NotFound',
+];
+
 /** Codes whose meaning hangs on the action. None of them is in {@link COMMON_CODES}. */
 export const ACTION_CODES: Readonly<Record<CloudAction, CodeSets>> = {
   AllocateEipAddress: {
@@ -339,5 +347,15 @@ export const ACTION_CODES: Readonly<Record<CloudAction, CodeSets>> = {
   ExecContainerCommand: {
     refused: ['IncorrectStatus', 'InvalidParameter.ValueExceeded'],
     gone: NO_CONTAINER_GROUP,
+  },
+  CreateImageCache: {
+    quota: ['OperationDenied.NoStock', 'InvalidVSwitchId.IpNotEnough'],
+    refused: ['InvalidVSwitchId.NotFound', 'OperationDenied.SecurityGroupMisMatch'],
+  },
+  DeleteImageCache: {
+    gone: NO_IMAGE_CACHE,
+  },
+  DescribeImageCaches: {
+    gone: NO_IMAGE_CACHE,
   },
 };

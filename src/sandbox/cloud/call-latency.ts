@@ -25,6 +25,8 @@ export interface TransitionTimes {
   readonly containerStart: Span;
   /** From Terminating to its disappearance. */
   readonly containerStop: Span;
+  /** An image cache from Preparing to Creating, and from there to Ready, each. */
+  readonly imageCache: Span;
 }
 
 /** Typical answer times, milliseconds: least and mean extra. Estimates; the provider publishes none. */
@@ -60,6 +62,7 @@ export const instantTransitions: TransitionTimes = {
   schedule: none,
   containerStart: none,
   containerStop: none,
+  imageCache: none,
   ...ofReadings,
 };
 
@@ -74,5 +77,6 @@ export const realisticTransitions: TransitionTimes = {
   schedule: { minMs: 2000, maxMs: 5000 },
   containerStart: { minMs: 15_000, maxMs: 45_000 },
   containerStop: { minMs: 1000, maxMs: 5000 },
+  imageCache: { minMs: 3000, maxMs: 6000 },
   ...ofReadings,
 };

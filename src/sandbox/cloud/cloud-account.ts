@@ -2,7 +2,6 @@ import type { CloudReading } from '../../cloud/readings.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Random } from '../../lib/random.ts';
 import { Addresses } from './addresses.ts';
-import { ContainerGroupTable } from './container-group-table.ts';
 import { EventQueue } from './event-queue.ts';
 import { EipTable } from './eips.ts';
 import type { EipRecord } from './eips.ts';
@@ -10,10 +9,12 @@ import { InterfaceTable } from './interfaces.ts';
 import { draw } from './call-latency.ts';
 import type { Span, TransitionTimes } from './call-latency.ts';
 import { CallLedger } from './ledger.ts';
+import { RecordTable } from './record-table.ts';
 import type {
   BandwidthPackageRecord,
   ContainerGroupRecord,
   ContainerUse,
+  ImageCacheRecord,
   LogLine,
   NatGatewayRecord,
   PendingCommand,
@@ -60,7 +61,8 @@ export class Account {
   /** Public address pools: how many addresses each has left. */
   readonly pools = new Map<string, number>();
   readonly natGateways: NatGatewayRecord[] = [];
-  readonly containerGroups: ContainerGroupTable;
+  readonly containerGroups: RecordTable<ContainerGroupRecord>;
+  readonly imageCaches: RecordTable<ImageCacheRecord>;
   /** What containers have written, by `<container group>/<container>`. */
   readonly containerLogs = new Map<string, LogLine[]>();
   /** What containers use, by `GROUP/CONTAINER`, where somebody has said it. */
@@ -84,7 +86,9 @@ export class Account {
     this.#clock = clock;
     // A margin beyond the lag, because a version is forgotten only relative to a later write.
     this.eips = new EipTable(2 * Math.max(settings.readLag.maxMs, this.is('tagFilterLag') ? TAG_LAG_MS : 0));
-    this.containerGroups = new ContainerGroupTable(2 * settings.readLag.maxMs);
+    const keepMs = 2 * settings.readLag.maxMs;
+    this.containerGroups = new RecordTable(({ containerGroupId }) => containerGroupId, keepMs);
+    this.imageCaches = new RecordTable(({ imageCacheId }) => imageCacheId, keepMs);
   }
 
   /** Whether this reading of the documentation is on. */
@@ -126,6 +130,12 @@ export class Account {
   readContainerGroups(now: number): Iterable<ContainerGroupRecord> {
     if (this.settings.readLag.maxMs <= 0) return this.containerGroups.values();
     return this.containerGroups.asOf(this.#timeOfRead(now));
+  }
+
+  /** All image caches as a query sees them now, likewise. */
+  readImageCaches(now: number): Iterable<ImageCacheRecord> {
+    if (this.settings.readLag.maxMs <= 0) return this.imageCaches.values();
+    return this.imageCaches.asOf(this.#timeOfRead(now));
   }
 
   /** Of when the state is that a query at this time sees. */

@@ -16,7 +16,7 @@ export interface ContainerRecord {
   readonly exitCode?: number | undefined;
 }
 
-/** Something that the cloud tells about a container group. */
+/** Something that the cloud tells about a container group or an image cache. */
 export interface GroupEvent {
   /** @default 'Normal' */
   readonly type?: 'Normal' | 'Warning' | undefined;
@@ -24,6 +24,26 @@ export interface GroupEvent {
   readonly message: string;
   /** Wall-clock, milliseconds since the epoch. */
   readonly at: number;
+}
+
+/** An image cache. */
+export interface ImageCacheRecord {
+  readonly imageCacheId: string;
+  readonly name: string;
+  readonly images: readonly string[];
+  readonly sizeGiB: number;
+  readonly vSwitchId: string;
+  readonly securityGroupId: string;
+  /** The registries that credentials were given for. */
+  readonly registries: readonly string[];
+  readonly tags: ReadonlyMap<string, string>;
+  /** Preparing, Creating, Ready or Failed. */
+  readonly status: string;
+  readonly progress: string;
+  /** Wall-clock, milliseconds since the epoch. */
+  readonly createdAt: number;
+  readonly expiresAt: number | undefined;
+  readonly events: readonly GroupEvent[];
 }
 
 /** What ExecContainerCommand was asked for, until somebody opens the address that it has answered. */

@@ -106,6 +106,8 @@ const catalogue = {
   // (terraform-provider-alicloud, service_alicloud_eci.go).
   'InvalidContainerGroupId.NotFound': [404, 'The specified container group does not exist.'],
 
+  // The same of an image cache.
+  'InvalidImageCacheId.NotFound': [404, 'The specified image cache does not exist.'],
   'InvalidParameter.NotFound': [404, 'The specified container group does not exist.'],
 
   // Network interfaces (terraform-provider-alicloud, service_alicloud_ecs.go).

@@ -10,7 +10,7 @@ import type { FaultRule } from './injected-faults.ts';
 import { instantTransitions, realisticTransitions } from './call-latency.ts';
 import type { TransitionTimes } from './call-latency.ts';
 import type { CloudChange } from './ledger.ts';
-import type { ContainerGroupRecord } from './records.ts';
+import type { ContainerGroupRecord, ImageCacheRecord } from './records.ts';
 import type { Credential } from './signature.ts';
 import { documentedLimits } from './api-throttle.ts';
 import type { CloudRequest, CloudResponse } from './rpc-wire.ts';
@@ -76,6 +76,8 @@ export interface EmbeddedCloud {
   interfaces(): readonly InterfaceRecord[];
   /** Every container group that Describe shows, oldest first. */
   containerGroups(): readonly ContainerGroupRecord[];
+  /** Every image cache, oldest first. */
+  imageCaches(): readonly ImageCacheRecord[];
   /** Every change that took effect, in order; the latest 100,000 at least. */
   ledger(): readonly CloudChange[];
   /** How often each action was called, by outcome as the caller saw it: `OK`, an error code, `Dropped`, `Garbage`. */
@@ -139,6 +141,10 @@ export const createSandboxCloud = (options: CloudOptions): EmbeddedCloud => {
     containerGroups: () => {
       account.catchUp();
       return [...account.containerGroups.values()];
+    },
+    imageCaches: () => {
+      account.catchUp();
+      return [...account.imageCaches.values()];
     },
     ledger: () => {
       account.catchUp();

@@ -11,6 +11,7 @@ import { describeMultiContainerGroupMetric } from './container-group-metrics.ts'
 import { createContainerGroup, deleteContainerGroup } from './container-group-service.ts';
 import { createNetworkInterface, deleteNetworkInterface, describeNetworkInterfaces } from './ecs.ts';
 import { describeEipAddresses } from './eip-description.ts';
+import { createImageCache, deleteImageCache, describeImageCaches } from './image-cache-service.ts';
 import {
   addCommonBandwidthPackageIp,
   describeCommonBandwidthPackages,
@@ -72,6 +73,9 @@ const products: Readonly<
       DescribeContainerLog: plain(describeContainerLog),
       DescribeMultiContainerGroupMetric: plain(describeMultiContainerGroupMetric),
       ExecContainerCommand: plain(execContainerCommand),
+      CreateImageCache: withToken(createImageCache),
+      DeleteImageCache: withToken(deleteImageCache),
+      DescribeImageCaches: plain(describeImageCaches),
     },
   },
 };

@@ -194,6 +194,11 @@ export class CloudWorld {
     this.#account.vSwitches.set(vSwitch.vSwitchId, new VSwitch({ ...vSwitch, zoneId }));
   }
 
+  /** An image cache vanishes, as one whose time is over. */
+  removeImageCache(imageCacheId: string): void {
+    this.#account.imageCaches.remove(imageCacheId, this.#account.catchUp());
+  }
+
   /** A running container group that is simply there. @throws RangeError when its network interface does not exist */
   addContainerGroup(group: NewContainerGroup): string {
     const eni = this.#eni(group.eniInstanceId);
