@@ -81,6 +81,15 @@ export const virtualNode = z
           'a provider and an ID, such as eci://cn-hangzhou.virtual',
         ),
       ),
+    imageCaches: z
+      .boolean()
+      .default(false)
+      .meta(
+        rule(
+          'Whether an image cache of ECI is made for each ImageCache (eci.alibabacloud.com/v1, the kind of the managed add-on), and deleted before its object goes. Each costs money for as long as it exists. It needs config/virtual-node-image-caches. Not beside ack-virtual-node.',
+          'true or false',
+        ),
+      ),
     tokenSeconds: int(600, 31_536_000)
       .default(86_400)
       .meta(

@@ -1,6 +1,8 @@
+import { IMAGE_CACHE } from '../api/imagecache.ts';
 import { createKube } from '../kube/client.ts';
 import type { KubeFault } from '../kube/fault.ts';
 import type { Happening, ObjectReference } from '../kube/recorder.ts';
+import { createReflector } from '../kube/reflector.ts';
 import { createNodeIdentity } from '../virtualnode/node-identity.ts';
 import { nodeScoped } from '../virtualnode/node-scoped.ts';
 import { createPodWatch } from '../virtualnode/pod-watch.ts';
@@ -21,6 +23,8 @@ interface SourceParts extends Pick<ManagerOptions, 'config' | 'connection' | 'cl
 const ENDPOINT_BUDGET = { qps: 5, burst: 10 };
 /** The Secret of the client certificate, in the namespace of the Lease; config/virtual-node has its name, too. */
 const IDENTITY_SECRET = 'knative-eip-virtual-node-identity';
+
+const HINT_FOR_IMAGE_CACHES = 'Apply config/virtual-node-image-caches, or set virtualNode.imageCaches to false';
 
 /** What the virtual node of the configuration runs on: as whom it asks the API server, and by which Lease. */
 export const createVirtualNodeSource = (parts: SourceParts): VirtualNodeSource => {
@@ -62,6 +66,18 @@ export const createVirtualNodeSource = (parts: SourceParts): VirtualNodeSource =
     registration: createRegistration(),
     transport: calls,
     pods: createPodWatch({ transport: watches, clock, random, log, onTrouble: onPodTrouble }, nodeName),
+    imageCaches: config.virtualNode.imageCaches
+      ? createReflector({
+          transport: connection.watches,
+          clock,
+          random,
+          log,
+          resource: IMAGE_CACHE,
+          keep: (cache) => cache,
+          onTrouble: ({ kind, message }) =>
+            log.error({ kind }, `ImageCaches cannot be watched (retrying): ${message}. ${HINT_FOR_IMAGE_CACHES}`),
+        })
+      : undefined,
     nodeKube: kubeOf({ qps: config.kubeClientQPS, burst: config.kubeClientBurst }),
     heartbeatKube: createKube({ transport: identity?.heartbeats ?? calls, clock }),
     endpointKube: kubeOf(ENDPOINT_BUDGET),

@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs';
+import type { ImageCache } from '../api/imagecache.ts';
 import type { AssembledCloud } from '../cloud/assemble-cloud.ts';
 import type { Config } from '../config/schema.ts';
 import type { Caches } from '../controllers/caches.ts';
 import { readPolicy, recallPolicy, type Policies } from '../policies/policy-cache.ts';
 import type { Kube, KubeTransport } from '../kube/port.ts';
 import type { Happening, ObjectReference } from '../kube/recorder.ts';
+import type { Reflector } from '../kube/reflector.ts';
 import { parseHostPort } from '../lib/address.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
@@ -12,6 +14,7 @@ import type { Random } from '../lib/random.ts';
 import type { Settings } from '../controllers/podeip/observation.ts';
 import type { VirtualNodeMetrics } from '../virtualnode/metrics.ts';
 import { keepFromEviction } from '../virtualnode/heartbeat.ts';
+import { runImageCaches } from '../virtualnode/imagecache/controller.ts';
 import type { NodeIdentity } from '../virtualnode/node-identity.ts';
 import type { PodWatch } from '../virtualnode/pod-watch.ts';
 import type { Registration } from '../virtualnode/registration.ts';
@@ -26,6 +29,8 @@ export interface VirtualNodeSource {
   readonly pods: PodWatch;
   /** For the Node's Lease, whose renewal must not wait behind the work on pods. */
   readonly heartbeatKube: Kube;
+  /** The ImageCaches of the cluster; undefined where none is to be made. */
+  readonly imageCaches?: Reflector<ImageCache> | undefined;
   /** Whether the requests for the Node and its pods are the node's at the moment, and not the service account's. */
   readonly isNode?: (() => boolean) | undefined;
   /** Whether the Node is there. */
@@ -69,12 +74,25 @@ const POLL_MS = 500;
  * who it is; resolves when nothing is under way any more.
  */
 export const workAsVirtualNode = async (world: VirtualNodeWorld, signal: AbortSignal): Promise<void> => {
-  const { cloud, caches, config, settings, version, policies, identity, serving, claim, ...ports } = world;
+  const { cloud, caches, config, settings, version, policies, identity, serving, claim, imageCaches, ...ports } = world;
   // What is held is given back by whoever ends the process, and not at the signal.
   await unlessStopped(signal, claim?.acquire(new AbortController().signal));
   if (!signal.aborted) ports.metrics.leading(true);
   if (identity) ports.metrics.certificate(() => ({ until: identity.certifiedUntil() }));
   const keeping = identity?.run(signal);
+  // By the service account, which needs no certificate for it.
+  const caching =
+    imageCaches && !signal.aborted
+      ? runImageCaches(
+          {
+            ...ports,
+            watched: imageCaches,
+            imageCaches: cloud.imageCaches,
+            settings: imageCacheSettings(virtualNodeSettings(config, settings, version)),
+          },
+          signal,
+        )
+      : undefined;
   await unlessStopped(signal, identity && waitFor(identity, world, signal));
   // Only who is known as the node may ask for it.
   const asking = serving?.run(signal);
@@ -97,6 +115,7 @@ export const workAsVirtualNode = async (world: VirtualNodeWorld, signal: AbortSi
     );
   await keeping;
   await asking;
+  await caching;
 };
 
 /** Waits until requests can be sent. A Node that is there already has its heartbeat meanwhile. */
@@ -116,6 +135,13 @@ const waitFor = async (
   waiting.abort(new Error('the node can be asked for by its own identity'));
   await kept;
 };
+
+const imageCacheSettings = ({ node, settleMs, missingMs, readLagMs }: VirtualNodeSettings) => ({
+  ...node,
+  settleMs,
+  missingMs,
+  readLagMs,
+});
 
 /** The certificate of the endpoint comes from the request for it, where there is one. */
 const withServing = (

@@ -40,6 +40,7 @@ import {
   BANDWIDTH_PACKAGE,
   doWebhooksAnswer,
   CRD_FILE,
+  IMAGE_CACHE_CRD_FILE,
   EXISTING_EIP,
   SAMPLES_NAMESPACE,
   POLICY_CRD_FILES,
@@ -122,7 +123,7 @@ export const runSandbox: RunSandbox = async (options) => {
     writeFileSync(path, kubeconfig(kubeHttp.url));
     const transport = inProcess(server);
     const kube = createKube({ transport, clock, qps: 1e6, burst: 1e6 });
-    for (const file of [CRD_FILE, ...POLICY_CRD_FILES, ...WEBHOOK_FILES]) await apply(kube, file);
+    for (const file of [CRD_FILE, ...POLICY_CRD_FILES, IMAGE_CACHE_CRD_FILE, ...WEBHOOK_FILES]) await apply(kube, file);
     await installKnative(kube);
     await kube.create(NAMESPACE, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: SAMPLES_NAMESPACE } });
     for (const allocationId of USERS_EIPS) cloud.world.addEip({ allocationId, name: 'mine' });
@@ -173,6 +174,7 @@ export const runSandbox: RunSandbox = async (options) => {
         identity: 'serviceAccount',
         vSwitchIDs: [V_SWITCH],
         securityGroupID: SECURITY_GROUP,
+        imageCaches: true,
       },
     };
     const { config } = loadConfig({ base: values, env: {} });

@@ -57,6 +57,8 @@ export const POLICY_CRD_FILES = [
   'config/crd/eipholders.podeip-controller.alibabacloud.com.yaml',
   'config/crd/eipusages.podeip-controller.alibabacloud.com.yaml',
 ] as const;
+/** The image caches of the virtual node. */
+export const IMAGE_CACHE_CRD_FILE = 'config/virtual-node-image-caches/imagecaches.eci.alibabacloud.com.yaml';
 export const WEBHOOK_FILES = [
   'config/webhook/mutating_webhook_configuration.yaml',
   'config/webhook/validating_webhook_configuration.yaml',

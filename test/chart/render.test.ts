@@ -101,7 +101,7 @@ const SETS: Readonly<Record<string, { values: object; folders: string[]; config:
   },
   'all rights, the API server’s policies and the dashboards': {
     values: {
-      virtualNode: { enabled: true, identity: 'certificateOrServiceAccount', ...NODE },
+      virtualNode: { enabled: true, identity: 'certificateOrServiceAccount', imageCaches: true, ...NODE },
       cloudEvents: { journals: true },
       knative: { serviceCondition: true },
       announcement: { through: 'pod' },
@@ -111,6 +111,7 @@ const SETS: Readonly<Record<string, { values: object; folders: string[]; config:
     folders: [
       'config/virtual-node',
       'config/virtual-node-service-account',
+      'config/virtual-node-image-caches',
       'config/cloudevents',
       'config/service-condition',
       'config/announce-on-pods',
@@ -118,7 +119,7 @@ const SETS: Readonly<Record<string, { values: object; folders: string[]; config:
       'dashboards',
     ],
     config: {
-      virtualNode: { enabled: true, identity: 'certificateOrServiceAccount', ...NODE },
+      virtualNode: { enabled: true, identity: 'certificateOrServiceAccount', imageCaches: true, ...NODE },
       knative: { serviceCondition: true },
       announcement: { through: 'pod' },
     },

@@ -264,6 +264,9 @@ test('the RAM policy of the virtual node allows the actions that its process cal
     'DescribeContainerLog',
     'DescribeMultiContainerGroupMetric',
     'ExecContainerCommand',
+    'CreateImageCache',
+    'DeleteImageCache',
+    'DescribeImageCaches',
   ].map((action) => `eci:${action}`);
   // Whose account it is, and which EIP an instance has.
   t.deepEqual(

@@ -41,6 +41,11 @@ const USED_BY: Readonly<Record<string, string>> = {
   'configmaps get': 'test/config/taken.exhaustive.test.ts',
   'certificatesigningrequests.certificates.k8s.io create': 'test/e2e/node-identity.test.ts',
   'certificatesigningrequests.certificates.k8s.io get': 'test/e2e/node-identity.test.ts',
+  'imagecaches.eci.alibabacloud.com get': 'test/virtualnode/imagecache/image-caches.test.ts',
+  'imagecaches.eci.alibabacloud.com list': 'test/virtualnode/imagecache/image-caches.test.ts',
+  'imagecaches.eci.alibabacloud.com watch': 'test/virtualnode/imagecache/image-caches.test.ts',
+  'imagecaches.eci.alibabacloud.com patch': 'test/virtualnode/imagecache/image-caches.test.ts',
+  'imagecaches.eci.alibabacloud.com/status patch': 'test/virtualnode/imagecache/image-caches.test.ts',
   'nodes create': 'test/virtualnode/node.test.ts',
   'nodes get': 'test/virtualnode/node.test.ts',
   'nodes patch': 'test/virtualnode/node.test.ts',
@@ -191,6 +196,7 @@ const HARMFUL = [
   'vpc:TagResources',
   'vpc:UnTagResources',
   'eci:DeleteContainerGroup',
+  'eci:DeleteImageCache',
   'eci:ExecContainerCommand',
 ];
 

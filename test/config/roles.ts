@@ -33,6 +33,7 @@ const FILES = {
   'announce-on-pods': ['role'],
   'virtual-node': ['role'],
   'virtual-node-service-account': ['role'],
+  'virtual-node-image-caches': ['role'],
 };
 
 export const rights: readonly Right[] = Object.entries(FILES).flatMap(([folder, names]) =>

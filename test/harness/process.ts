@@ -35,6 +35,8 @@ const WRITES = new Set([
   'untagEip',
   'createContainerGroup',
   'deleteContainerGroup',
+  'createImageCache',
+  'deleteImageCache',
 ]);
 
 export interface ProcessOptions {

@@ -1,3 +1,4 @@
+import type { Secret } from '../../api/core.ts';
 import { cutAt } from '../../lib/text.ts';
 import type { TranslationInput, Remarks } from './input.ts';
 
@@ -8,15 +9,21 @@ interface Credential {
 }
 
 /**
- * The credentials in the pod's image pull secrets: `.dockerconfigjson` and the older `.dockercfg`. The first one for a
- * server counts.
+ * The credentials in the pod's image pull secrets. Like the kubelet, this does not wait for a missing one: the image
+ * may be public.
  */
 export const registryCredentialsOf = ({ pod, secrets }: TranslationInput, remarks: Remarks): Credential[] => {
-  const byServer = new Map<string, Credential>();
-  for (const { name } of pod.spec.imagePullSecrets ?? []) {
+  const named = (pod.spec.imagePullSecrets ?? []).flatMap(({ name }) => {
     const secret = secrets.get(name);
-    // Like the kubelet, this does not wait for a missing pull secret: the image may be public.
-    if (!secret) continue;
+    return secret ? [[name, secret] as const] : [];
+  });
+  return credentialsIn(new Map(named), remarks);
+};
+
+/** The credentials in Secrets: `.dockerconfigjson` and the older `.dockercfg`. The first one for a server counts. */
+export const credentialsIn = (secrets: ReadonlyMap<string, Secret>, remarks: Remarks): Credential[] => {
+  const byServer = new Map<string, Credential>();
+  for (const [name, secret] of secrets) {
     const auths = authsOf(secret.data ?? {});
     if (!auths)
       remarks.notes.push({
