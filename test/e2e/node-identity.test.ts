@@ -28,6 +28,7 @@ import { freePort } from '../harness/free-port.ts';
 import { until } from '../harness/until.ts';
 import { rights } from '../config/roles.ts';
 import { auditedOf, isBy, nameAll } from './audit.ts';
+import { playImageCache } from './image-cache-story.ts';
 import { actAsProduct, HOME } from './rights.ts';
 import { isRealAvailable, setStage, VIRTUAL_NODE_NAME, VIRTUAL_NODE_SETTINGS } from './stage.ts';
 
@@ -153,6 +154,7 @@ const startNode = async (t: ExecutionContext) => {
     virtualNode: {
       ...VIRTUAL_NODE_SETTINGS.virtualNode,
       identity: 'certificate',
+      imageCaches: true,
       kubelet: {
         address: `127.0.0.1:${await freePort()}`,
         advertiseAddress: '127.0.0.1',
@@ -173,14 +175,15 @@ const startNode = async (t: ExecutionContext) => {
     t.teardown(() => connection.close());
     return { ...connection, kube: createKube({ transport: connection.calls, clock }) };
   };
-  return { stage, kube, settings, kubectl, as, auditLog };
+  await kubectl('apply', '-k', 'config/virtual-node-image-caches');
+  return { stage, kube, settings, kubectl, as, auditLog, folder };
 };
 
 const title =
   'the virtual node has an identity of its own, which reads what its pods refer to and nothing else, and a certificate that API servers check';
 const declare = isRealAvailable() ? test : test.skip;
 declare(isRealAvailable() ? title : `${title} (${HOW_TO_GET_ONE})`, async (t) => {
-  const { stage, kube, settings, kubectl, as, auditLog } = await startNode(t);
+  const { stage, kube, settings, kubectl, as, auditLog, folder } = await startNode(t);
   const controller = await stage.startController(settings, 'eip');
   const node = await stage.startController(settings, 'virtual-node');
 
@@ -329,6 +332,8 @@ declare(isRealAvailable() ? title : `${title} (${HOW_TO_GET_ONE})`, async (t) =>
     ({ pods, groups, eips }) => pods + groups + eips === 0,
   );
 
+  await playImageCache(t, { kube, cloud: stage.cloud, kubectl, folder });
+
   // A restart needs nobody: the identity is in its Secret. By now there are policies, which were looked for before.
   t.is(await node.terminate(), 0);
   await kube.create(CRD, definitionOf(EIP_POLICY));
@@ -360,7 +365,7 @@ declare(isRealAvailable() ? title : `${title} (${HOW_TO_GET_ONE})`, async (t) =>
 
   // Each right of the folder was used by its service account, in the words of the API server.
   const audited = auditedOf(auditLog, 'knative-eip-virtual-node');
-  const granted = rights.filter(({ folder }) => folder === 'virtual-node');
+  const granted = rights.filter(({ folder: it }) => it === 'virtual-node' || it === 'virtual-node-image-caches');
   const unused = nameAll(granted.filter((right) => !audited.some((it) => isBy(right, it))));
   t.deepEqual(
     unused.filter((name) => !USED_ELSEWHERE.has(name)),

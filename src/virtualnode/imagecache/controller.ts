@@ -25,6 +25,8 @@ import type { Log } from '../../lib/log.ts';
 import type { Random } from '../../lib/random.ts';
 import { withToken } from '../../lib/token.ts';
 import { decideImageCache } from './decide.ts';
+import { deleteImageCache } from './delete-image-cache.ts';
+import { collectImageCaches } from './image-cache-orphans.ts';
 import { imageCacheAttempt, imageCacheTags, pullSecretOf } from './image-cache-request.ts';
 import type { ImageCacheSettings, ObservedImageCache, PullSecrets } from './observation.ts';
 import {
@@ -79,10 +81,11 @@ export const runImageCaches = async (ports: ImageCachePorts, signal: AbortSignal
   const unsubscribe = watched.subscribe((event) => {
     if (isRelevant(event)) queue.add(keyOf(event.object.metadata));
   });
+  const collecting = collectImageCaches(working, signal);
   const reconcile = (key: string) => reconcileImageCache(working, key, signal);
   await runController({ name: 'imagecaches', queue, workers: 4, clock, log, reconcile }, signal);
   unsubscribe();
-  await watching;
+  await Promise.all([watching, collecting]);
 };
 
 /** What of an object decides something, beside its status, which is this controller's. */
@@ -191,7 +194,7 @@ const act = async (
     case 'DeleteCache': {
       const caller = { subject: `${tracker.process}/${uid}`, attempt: tracker.nextDeletion(uid) };
       const { imageCacheId } = step;
-      await deleteCache(imageCaches, withToken('DeleteImageCache', caller, { imageCacheId }), signal);
+      await deleteImageCache(imageCaches, withToken('DeleteImageCache', caller, { imageCacheId }), signal);
       tracker.deleted(uid, imageCacheId);
       log.info({ imageCache: name, imageCacheId }, `Deleted an image cache, because ${step.because}`);
       return { afterMs: EFFECT_MS };
@@ -256,32 +259,6 @@ const createCache = async (
   for (const each of notes)
     tell(ports, object, 'CreateCache', { type: 'Warning', reason: 'ChangedForECI', note: each });
   return 'now';
-};
-
-/**
- * Resolves once the deletion was accepted, and also if there is no such cache. No code is documented for that, so any
- * refusal is followed by a read, except for a throttled call, which says nothing about the cache.
- *
- * @throws CloudFault the refusal, if the cache exists all the same, or cannot be read
- */
-const deleteCache = async (
-  caches: ImageCaches,
-  cache: { readonly imageCacheId: string; readonly clientToken: string },
-  signal: AbortSignal,
-): Promise<void> => {
-  try {
-    await caches.deleteImageCache(cache, signal);
-  } catch (error) {
-    if (!(error instanceof CloudFault)) throw error;
-    const { effect, retry } = FAULT[error.kind];
-    if (effect === 'absent') return;
-    const isAnswered = error.status !== undefined && error.status < 500 && effect !== 'possible';
-    if (!isAnswered || retry === 'throttle') throw error;
-    const found = await caches.describeImageCaches({ imageCacheId: cache.imageCacheId }, signal).catch(() => {
-      throw error;
-    });
-    if (found.length > 0) throw error;
-  }
 };
 
 const tell = ({ record }: Working, { metadata }: ImageCache, action: string, told: Omit<Happening, 'action'>): void => {

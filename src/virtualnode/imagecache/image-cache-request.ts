@@ -4,6 +4,7 @@ import type { ImageCacheSpec } from '../../cloud/image-caches.ts';
 import type { Tag } from '../../cloud/port.ts';
 import { clientToken } from '../../lib/token.ts';
 import { quote } from '../../lib/text.ts';
+import { LONGEST_ANNOTATION } from '../../request/instance-choices.ts';
 import { bool, list, word } from '../translate/annotation-values.ts';
 import { credentialsIn } from '../translate/image-registry.ts';
 import { noRemarks, remarkLine, type Remarks } from '../translate/input.ts';
@@ -33,10 +34,13 @@ const MOST_IMAGES = 20;
 const SIZES_GIB = { least: 20, most: 32_768 };
 const RETENTION_DAYS = { least: 1, most: 65_536 };
 
+/** Tag: UID of the ImageCache that an image cache was made for. */
+export const TAG_IMAGE_CACHE_UID = `${TAG_PREFIX}image-cache-uid`;
+
 /** The tags of a cache by which it is found again: nothing else proves whose it is. */
 export const imageCacheTags = ({ metadata }: ImageCache, clusterUid: string): readonly Tag[] => [
   { key: TAG_CLUSTER_UID, value: clusterUid },
-  { key: `${TAG_PREFIX}image-cache-uid`, value: metadata.uid },
+  { key: TAG_IMAGE_CACHE_UID, value: metadata.uid },
 ];
 
 /** How often the cloud has finally refused to make the cache; what is no number was written by somebody else. */
@@ -61,7 +65,7 @@ export const imageCacheRequest = (
   const read: ReadAnnotation = (key, parse, allowed, prefix = K8S) => {
     const text = annotations[prefix + key]?.trim() ?? '';
     if (text === '') return undefined;
-    const value = text.length > 10_000 ? undefined : parse(text);
+    const value = text.length > LONGEST_ANNOTATION ? undefined : parse(text);
     const field = `metadata.annotations[${prefix}${key}]`;
     if (value === undefined)
       remarks.refusals.push({ field, problem: `${quote(text)} is not possible`, remedy: `write ${allowed}` });

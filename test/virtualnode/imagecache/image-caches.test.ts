@@ -1,7 +1,10 @@
 import test from 'ava';
 import { SECRET } from '../../../src/api/core.ts';
 import { IMAGE_CACHE, IMAGE_CACHE_FINALIZER } from '../../../src/api/imagecache.ts';
-import { ImageCacheStage } from './image-cache-stage.ts';
+import { adapterOn } from '../../harness/cluster.ts';
+import { ImageCacheStage, SETTINGS } from './image-cache-stage.ts';
+
+const CLUSTER = { key: 'knative-eip/cluster-uid', value: SETTINGS.clusterUid };
 
 const started = async (prepare: (stage: ImageCacheStage) => void = () => undefined): Promise<ImageCacheStage> => {
   const stage = await ImageCacheStage.create();
@@ -99,9 +102,36 @@ test('a refused request is told, and made again with another token; a cache that
   await stage.stop();
 });
 
+test('a cache whose object was taken away with its finalizer is deleted, and nothing that is not this cluster’s', async (t) => {
+  const stage = await started();
+  await stage.apply('sample');
+  await stage.apply('stays');
+  t.not(await isPhase(stage, 'Ready'), Infinity);
+  const { imageCaches } = adapterOn(stage.cloud, stage.clock);
+  const foreign = { imageCacheName: 'x', images: ['x'], securityGroupId: 'sg-1', vSwitchId: 'vsw-1' };
+  const tags = [
+    { key: 'knative-eip/cluster-uid', value: 'another' },
+    { key: 'knative-eip/image-cache-uid', value: 'nobody' },
+  ];
+  for (const [clientToken, each] of Object.entries({ another: tags, untagged: tags.slice(1), cluster: [CLUSTER] }))
+    await imageCaches.createImageCache({ ...foreign, clientToken, tags: each });
+  const lost = (await stage.object('sample'))?.status?.imageCacheId;
+  await stage.stop();
+  await stage.kube.patch(IMAGE_CACHE, { name: 'sample' }, { type: 'merge', body: { metadata: { finalizers: null } } });
+  await stage.remove('sample');
+  t.is(await stage.object('sample'), undefined);
+  await stage.start();
+  const isThere = () => stage.cloud.imageCaches().some(({ imageCacheId }) => imageCacheId === lost);
+  await stage.pass(601_000);
+  t.true(isThere(), 'seen once');
+  t.not(await stage.until(() => !isThere(), 601_000), Infinity);
+  t.is(stage.cloud.imageCaches().length, 4);
+  await stage.stop();
+});
+
 test('what another controller has made is left alone, also where the status of an object names it', async (t) => {
   const stage = await started();
-  const { imageCaches } = (await import('../../harness/cluster.ts')).adapterOn(stage.cloud, stage.clock);
+  const { imageCaches } = adapterOn(stage.cloud, stage.clock);
   const spec = { imageCacheName: 'x', images: ['x'], securityGroupId: 'sg-1', vSwitchId: 'vsw-1', tags: [] };
   const { imageCacheId } = await imageCaches.createImageCache({ ...spec, clientToken: 'theirs' });
   const name = 'theirs';
