@@ -25,7 +25,7 @@ import type { Log } from '../../lib/log.ts';
 import type { Random } from '../../lib/random.ts';
 import { withToken } from '../../lib/token.ts';
 import { decideImageCache } from './decide.ts';
-import { deleteImageCache } from './delete-image-cache.ts';
+import { endImageCache } from './end-image-cache.ts';
 import { collectImageCaches } from './image-cache-orphans.ts';
 import { imageCacheAttempt, imageCacheTags, pullSecretOf } from './image-cache-request.ts';
 import type { ImageCacheSettings, ObservedImageCache, PullSecrets } from './observation.ts';
@@ -194,7 +194,7 @@ const act = async (
     case 'DeleteCache': {
       const caller = { subject: `${tracker.process}/${uid}`, attempt: tracker.nextDeletion(uid) };
       const { imageCacheId } = step;
-      await deleteImageCache(imageCaches, withToken('DeleteImageCache', caller, { imageCacheId }), signal);
+      await endImageCache(imageCaches, withToken('DeleteImageCache', caller, { imageCacheId }), signal);
       tracker.deleted(uid, imageCacheId);
       log.info({ imageCache: name, imageCacheId }, `Deleted an image cache, because ${step.because}`);
       return { afterMs: EFFECT_MS };

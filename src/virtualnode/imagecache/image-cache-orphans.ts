@@ -8,7 +8,7 @@ import { sleepUnlessAborted, type Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Random } from '../../lib/random.ts';
 import { withToken } from '../../lib/token.ts';
-import { deleteImageCache } from './delete-image-cache.ts';
+import { endImageCache } from './end-image-cache.ts';
 import { TAG_IMAGE_CACHE_UID } from './image-cache-request.ts';
 
 interface OrphanPorts {
@@ -24,10 +24,7 @@ interface OrphanPorts {
 const PASS_MS = 600_000;
 
 /** The caches of this cluster whose object is gone. What has no tag of an object is none of ours. Pure. */
-export const orphanedCaches = (
-  caches: readonly CloudImageCache[],
-  alive: ReadonlySet<string>,
-): readonly CloudImageCache[] =>
+const orphanedCaches = (caches: readonly CloudImageCache[], alive: ReadonlySet<string>): readonly CloudImageCache[] =>
   caches.filter(({ tags }) => {
     const uid = tags.get(TAG_IMAGE_CACHE_UID);
     return uid !== undefined && !alive.has(uid);
@@ -51,11 +48,7 @@ export const collectImageCaches = async (ports: OrphanPorts, signal: AbortSignal
       const orphans = orphanedCaches(caches, new Set(objects.map(({ metadata }) => metadata.uid)));
       const seen = new Set(orphans.map(({ imageCacheId }) => imageCacheId));
       for (const imageCacheId of [...seen].filter((id) => before.has(id))) {
-        await deleteImageCache(
-          imageCaches,
-          withToken('DeleteImageCache', { subject, attempt }, { imageCacheId }),
-          signal,
-        );
+        await endImageCache(imageCaches, withToken('DeleteImageCache', { subject, attempt }, { imageCacheId }), signal);
         log.warn({ imageCacheId }, 'Deleted an image cache whose ImageCache is gone');
       }
       before = seen;

@@ -8,7 +8,7 @@ import type { ImageCaches } from '../../cloud/image-caches.ts';
  *
  * @throws CloudFault the refusal, if the cache exists all the same, or cannot be read
  */
-export const deleteImageCache = async (
+export const endImageCache = async (
   caches: ImageCaches,
   cache: { readonly imageCacheId: string; readonly clientToken: string },
   signal: AbortSignal,
