@@ -60,3 +60,23 @@ test('whichever write a process dies at, there is one image cache, and none is l
           failed.push(`${how} ${index + 1} (${name}${isShort ? ', short' : ''}): ${problem}`);
   t.deepEqual(failed, []);
 });
+
+test('two processes at once make one cache of an object, and both let it go', async (t) => {
+  const stage = await ImageCacheStage.create({ readLag: { maxMs: LAG_MS, monotonic: false } });
+  await stage.start();
+  await stage.start();
+  let most = 0;
+  const until = (isSo: () => Promise<boolean>) =>
+    stage.until(() => {
+      most = Math.max(most, stage.cloud.imageCaches().length);
+      return isSo();
+    }, 180_000);
+  await stage.apply('sample');
+  t.not(await until(async () => (await stage.phase('sample')) === 'Ready'), Infinity);
+  await stage.remove('sample');
+  t.not(await until(async () => (await stage.object('sample')) === undefined), Infinity);
+  await stage.pass(30_000);
+  t.is(most, 1);
+  t.deepEqual(stage.cloud.imageCaches(), []);
+  await stage.stop();
+});

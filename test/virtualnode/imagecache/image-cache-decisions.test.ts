@@ -130,12 +130,13 @@ test('the token is the object’s and the attempt’s, whoever asks, and another
   for (const text of ['', '-1', '1e9', 'x', '9'.repeat(40)]) t.is(number(text).clientToken, createdBy().clientToken);
 });
 
+const annotated = (annotations: Readonly<Record<string, string>>, spec: Partial<ImageCache['spec']> = {}) =>
+  imageCacheRequest(
+    { object: object({ annotations }, { spec: { images: ['centos'], ...spec } }), secrets: undefined },
+    SETTINGS,
+  );
+
 test('what the object says goes into the request, and what cannot be is refused with its field', (t) => {
-  const annotated = (annotations: Readonly<Record<string, string>>, spec: Partial<ImageCache['spec']> = {}) =>
-    imageCacheRequest(
-      { object: object({ annotations }, { spec: { images: ['centos'], ...spec } }), secrets: undefined },
-      SETTINGS,
-    );
   t.like(
     annotated({
       'k8s.aliyun.com/vswitch-ids': 'vsw-8,vsw-9',

@@ -32,15 +32,20 @@ export const SETTINGS: ImageCacheSettings = {
 
 const STEP = { minMs: 2_000, maxMs: 2_000 };
 
-/** A cluster, an account, and one process of the image caches after the other, in virtual time. */
+/** A process of the image caches. */
+interface Running {
+  readonly process: KillableProcess;
+  readonly stop: AbortController;
+  readonly ended: Promise<void>;
+}
+
+/** A cluster, an account, and processes of the image caches, one after the other or at once, in virtual time. */
 export class ImageCacheStage extends EmbeddedCluster {
   readonly told: string[] = [];
   /** What is between the next process and the API server. */
   throughRights: (kube: Kube) => Kube = (kube) => kube;
   readonly #random = seeded(3);
-  #process: KillableProcess | undefined;
-  #stop = new AbortController();
-  #ended: Promise<void> = Promise.resolve();
+  readonly #processes: Running[] = [];
 
   static async create(cloud: Partial<CloudOptions> = {}): Promise<ImageCacheStage> {
     const stage = new ImageCacheStage({
@@ -60,9 +65,8 @@ export class ImageCacheStage extends EmbeddedCluster {
     const adapter = adapterOn(this.cloud, clock);
     await adapter.warmUp();
     const shared = { clock, random: this.#random, log: silentLog };
-    this.#process = process;
-    this.#stop = new AbortController();
-    this.#ended = runImageCaches(
+    const stop = new AbortController();
+    const ended = runImageCaches(
       {
         ...shared,
         kube: process.through(this.throughRights(this.kube)),
@@ -77,16 +81,18 @@ export class ImageCacheStage extends EmbeddedCluster {
           void (process.isDead || this.told.push(`${type} ${reason}: ${note}`)),
         settings: SETTINGS,
       },
-      this.#stop.signal,
+      stop.signal,
     );
+    this.#processes.push({ process, stop, ended });
   }
 
+  /** Whether the process that was started last is dead. */
   get isDead(): boolean {
-    return this.#process?.isDead === true;
+    return this.#processes.at(-1)?.process.isDead === true;
   }
 
   get writes(): readonly string[] {
-    return this.#process?.writes ?? [];
+    return this.#processes.at(-1)?.process.writes ?? [];
   }
 
   /** As the vendor's sample has it. */
@@ -126,8 +132,8 @@ export class ImageCacheStage extends EmbeddedCluster {
   }
 
   async stop(): Promise<void> {
-    if (this.isDead) return;
-    this.#stop.abort(new Error('the test is over'));
-    await this.drained(this.#ended);
+    const live = this.#processes.splice(0).filter(({ process }) => !process.isDead);
+    for (const { stop } of live) stop.abort(new Error('the test is over'));
+    await this.drained(Promise.all(live.map(({ ended }) => ended)));
   }
 }
