@@ -110,7 +110,8 @@ const CONTAINER = [
   'env',
   'envFrom',
   'ports',
-  // CPU and memory are counted by ResourceQuota; a GPU needs an instance type, which has to be allowed.
+  // CPU, memory and temporary storage are counted by ResourceQuota, and a policy may say the most of the storage; a GPU
+  // needs an instance type, which has to be allowed.
   'resources',
   'volumeMounts',
   'readinessProbe',

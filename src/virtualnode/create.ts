@@ -7,7 +7,6 @@ import type { Target } from '../request/target.ts';
 import { parsePod } from '../controllers/podeip/pod-request.ts';
 import { underPolicy, UNRESTRICTED } from '../policies/policy.ts';
 import { forbiddenChoices } from '../policies/instance-policy.ts';
-import { instanceChoices } from '../request/instance-choices.ts';
 import { isOurs } from '../controllers/podeip/record.ts';
 import { provesOwnership } from '../controllers/podeip/safeguards.ts';
 import { asksByItself, turnAnnotation, turnOf, wantsClaims } from './claim-turn.ts';
@@ -25,6 +24,7 @@ import { waitFor, type PodAction, type PodStep } from './step.ts';
 import { isTokenSpent } from '../lib/token.ts';
 import { claimsForOne } from './translate/bound-claims.ts';
 import { onRefusalOf } from './translate/eci-annotations.ts';
+import { choicesOf } from './translate/temporary-storage.ts';
 import { attemptOf, groupToken, translate } from './translate/group.ts';
 import { DAEMON_SET_REFUSED, remarkLine, type Remark } from './translate/input.ts';
 import type { WorkloadPod } from './workload-pod.ts';
@@ -172,8 +172,11 @@ const givenUp = (seen: ObservedPod, { settleMs }: DecideSettings): PodStep | und
 };
 
 /** Whether a policy has to say what the instance may be like: by a quorum read, because it may be an identity. */
-const choosesBeyondConfiguration = ({ metadata, spec }: WorkloadPod, { node }: DecideSettings): boolean =>
-  forbiddenChoices(instanceChoices(metadata.annotations, spec.volumes), UNRESTRICTED, node).length > 0;
+const choosesBeyondConfiguration = ({ metadata, spec }: WorkloadPod, { node }: DecideSettings): boolean => {
+  const choices = choicesOf(metadata.annotations, spec.volumes, spec);
+  const isBounded = choices.some((choice) => 'amount' in choice && choice.isCounted === true);
+  return isBounded || forbiddenChoices(choices, UNRESTRICTED, node).length > 0;
+};
 
 /**
  * The token of the attempt has been refused so often that it may go on being refused whatever the cause. The next

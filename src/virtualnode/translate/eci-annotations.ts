@@ -2,6 +2,7 @@ import { TAG_PREFIX } from '../../api/annotations.ts';
 import type { Tag } from '../../cloud/port.ts';
 import type { ContainerGroupSpec } from '../../cloud/container-groups.ts';
 import type { WorkloadPod } from '../workload-pod.ts';
+import { MOST_EXTRA_STORAGE } from './eci-limits.ts';
 import { bandwidth, bool, list, number, oneOf, word } from './annotation-values.ts';
 import { dnsIn, hostsIn } from './custom-names.ts';
 import { quote } from '../../lib/text.ts';
@@ -153,7 +154,7 @@ export const annotated = (
       read('eci-auto-imc', bool, '"true" or "false"') ?? read('eci-image-cache', bool, '"true" or "false"'),
     ephemeralStorage: read(
       'eci-extra-ephemeral-storage',
-      (text) => number(1, 2000)(String(gibOf(text))),
+      (text) => number(1, MOST_EXTRA_STORAGE)(String(gibOf(text))),
       'a size such as 50Gi',
     ),
     ...networkOf(read, refuse),
