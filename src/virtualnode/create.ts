@@ -20,6 +20,7 @@ import {
   type Failure,
   type StatusFailure,
 } from './instance-status.ts';
+import { payAsYouGo, withoutSpotRefusal } from './spot-fallback.ts';
 import { waitFor, type PodAction, type PodStep } from './step.ts';
 import { isTokenSpent } from '../lib/token.ts';
 import { claimsForOne } from './translate/bound-claims.ts';
@@ -61,8 +62,10 @@ const REFUSED_MS = 300_000;
  *
  * An existing EIP is bound by the PodEIP controller, which knows which pods may have it and which one has it now.
  */
-export const createGroup = (seen: ObservedPod, settings: DecideSettings): PodStep =>
-  inTurn(seen, nextStep(seen, settings), settings);
+export const createGroup = (given: ObservedPod, settings: DecideSettings): PodStep => {
+  const seen = withoutSpotRefusal(given);
+  return inTurn(seen, nextStep(seen, settings), settings);
+};
 
 /**
  * The step, unless pods on other nodes have to know something first: that this one asks for a volume that one instance
@@ -129,7 +132,8 @@ const heldByCloud = (seen: ObservedPod, settings: DecideSettings): PodStep | und
   const { refusal, ownerRefusal, unanswered, pauseMs = 0 } = memory;
   if (pod.metadata.ownerReferences?.some(({ kind, controller }) => controller === true && kind === 'DaemonSet'))
     return hold(seen, { reason: 'UnsupportedByECI', message: DAEMON_SET_REFUSED }, REFUSED_MS);
-  const last = givenUp(seen, settings);
+  const unsureMs = unaskedInMs(memory, settings.settleMs);
+  const last = payAsYouGo(seen, unsureMs) ?? givenUp(seen, settings);
   if (last) return last;
   if (refusal && refusal.dueInMs > 0) return hold(seen, refusal, refusal.dueInMs);
   if (ownerRefusal && !unanswered && onRefusalOf(pod) === 'fails')
