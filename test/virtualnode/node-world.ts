@@ -47,6 +47,9 @@ export interface NodeWorldOutcome {
 const hasDisk = ({ volumes = [] }: ContainerGroupRecord): boolean =>
   volumes.some(({ options }) => options?.includes(DISK) === true);
 
+const uidsOf = (asked: readonly ContainerGroupSpec[]) =>
+  new Set(asked.map(({ tags }) => tags.find(({ key }) => key === TAG_POD_UID)?.value));
+
 class NodeWorld {
   readonly #random;
   readonly #stage: Stage;
@@ -93,8 +96,6 @@ class NodeWorld {
     // One that is to die at a write that has not come yet would die while it ends, and never end.
     for (const nodeName of NODES) stage.kill(nodeName);
     await stage.stop();
-    const uidsOf = (asked: readonly ContainerGroupSpec[]) =>
-      new Set(asked.map(({ tags }) => tags.find(({ key }) => key === TAG_POD_UID)?.value));
     const uids = uidsOf(stage.created);
     const onSpot = uidsOf(stage.created.filter(({ spotStrategy }) => spotStrategy !== undefined));
     const others = uidsOf(stage.created.filter(({ spotStrategy }) => spotStrategy === undefined));

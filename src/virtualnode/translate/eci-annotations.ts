@@ -81,6 +81,37 @@ const sizeOrTypes = (types: readonly string[] | undefined): Pick<Annotated, 'cpu
     : { instanceTypes: types };
 };
 
+/** The market on which the instance is bought. */
+const spotIn = (
+  annotations: Readonly<Record<string, string>>,
+  read: ReadAnnotation,
+  remarks: Remarks,
+): Partial<ContainerGroupSpec> => {
+  const strategies = ['NoSpot', 'SpotAsPriceGo', 'SpotWithPriceLimit'] as const;
+  const spotStrategy = read('eci-spot-strategy', oneOf(...strategies), `one of ${strategies.join(', ')}`);
+  const spotPriceLimit = read(
+    'eci-spot-price-limit',
+    number(0, 100_000, false),
+    'a price per hour with at most three decimals',
+  );
+  const spotDuration = read('eci-spot-duration', number(0, 1), '0 or 1, hours');
+  if (spotStrategy === 'SpotWithPriceLimit' && spotPriceLimit === undefined)
+    remarks.refusals.push({
+      field: `metadata.annotations[${K8S}eci-spot-strategy]`,
+      problem: 'SpotWithPriceLimit has no limit',
+      remedy: `write ${K8S}eci-spot-price-limit too, or SpotAsPriceGo`,
+    });
+  read(SPOT_FALLBACK, bool, '"true" or "false"');
+  const isSpot = spotOf(annotations) !== 'pay-as-you-go';
+  if (!isSpot)
+    remarks.notes.push({
+      field: `metadata.annotations[${K8S}eci-spot-strategy]`,
+      problem: `no spot instance was to be had (${(annotations[ECI_PAY_AS_YOU_GO] ?? '').slice(0, LONGEST_CODE)})`,
+      remedy: `the pod runs on a pay-as-you-go instance, at its price, because ${K8S}${SPOT_FALLBACK} is "true"`,
+    });
+  return isSpot ? { spotStrategy, spotPriceLimit, spotDuration } : {};
+};
+
 type Annotated = Partial<ContainerGroupSpec> & Pick<ContainerGroupSpec, 'securityGroupId' | 'vSwitchIds'>;
 
 /**
@@ -122,28 +153,6 @@ export const annotated = (
     list(IDS.sg, 1),
     'one ID such as sg-bp1…: CreateContainerGroup takes one',
   )?.[0];
-  const strategies = ['NoSpot', 'SpotAsPriceGo', 'SpotWithPriceLimit'] as const;
-  const spotStrategy = read('eci-spot-strategy', oneOf(...strategies), `one of ${strategies.join(', ')}`);
-  const spotPriceLimit = read(
-    'eci-spot-price-limit',
-    number(0, 100_000, false),
-    'a price per hour with at most three decimals',
-  );
-  const spotDuration = read('eci-spot-duration', number(0, 1), '0 or 1, hours');
-  if (spotStrategy === 'SpotWithPriceLimit' && spotPriceLimit === undefined)
-    remarks.refusals.push({
-      field: `metadata.annotations[${K8S}eci-spot-strategy]`,
-      problem: 'SpotWithPriceLimit has no limit',
-      remedy: `write ${K8S}eci-spot-price-limit too, or SpotAsPriceGo`,
-    });
-  read(SPOT_FALLBACK, bool, '"true" or "false"');
-  const isSpot = spotOf(annotations) !== 'pay-as-you-go';
-  if (!isSpot)
-    remarks.notes.push({
-      field: `metadata.annotations[${K8S}eci-spot-strategy]`,
-      problem: `no spot instance was to be had (${(annotations[ECI_PAY_AS_YOU_GO] ?? '').slice(0, LONGEST_CODE)})`,
-      remedy: `the pod runs on a pay-as-you-go instance, at its price, because ${K8S}${SPOT_FALLBACK} is "true"`,
-    });
   const allowedTypes = 'at most 5 instance types such as ecs.c6.large, or sizes such as 2-4Gi, separated by commas';
   const types =
     read('eci-use-specs', list(INSTANCE_TYPE, 5), allowedTypes) ??
@@ -160,7 +169,7 @@ export const annotated = (
       'VSwitchOrdered or VSwitchRandom',
     ),
     ...sizeOrTypes(types),
-    ...(isSpot && { spotStrategy, spotPriceLimit, spotDuration }),
+    ...spotIn(annotations, read, remarks),
     ramRoleName: read('eci-ram-role-name', word, 'the name of a RAM role'),
     resourceGroupId: read('eci-resource-group-id', word, 'the ID of a resource group') ?? settings.resourceGroupId,
     imageSnapshotId:
