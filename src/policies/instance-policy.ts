@@ -59,7 +59,7 @@ const isAllowed = (choice: InstanceChoice, { virtualNode = [] }: EffectivePolicy
   if (choice.allowance === undefined) return false;
   if ('amount' in choice) {
     const limits = virtualNode.flatMap(({ allows }) => allows[choice.allowance] ?? []);
-    return limits.length > 0 && limits.every((limit) => choice.amount <= limit);
+    return (limits.length > 0 || choice.isCounted === true) && limits.every((limit) => choice.amount <= limit);
   }
   const lists = virtualNode.flatMap(({ allows }) => (allows[choice.allowance] ? [allows[choice.allowance] ?? []] : []));
   return lists.length > 0 && lists.every((list) => list.some((entry) => covers(entry, choice)));
@@ -121,8 +121,8 @@ const refusal = (
   const where = `virtualNode.${allowance} of ${names.length > 0 ? policiesOf(names) : 'an EipPolicy that means the namespace'}`;
   if ('amount' in choice) {
     const limits = speaking.flatMap(({ allows }) => allows[choice.allowance] ?? []);
-    const most = limits.length > 0 ? Math.min(...limits) : 0;
-    const { keys } = choice;
+    const { keys, free = 0 } = choice;
+    const most = (limits.length > 0 ? Math.min(...limits) : 0) + free;
     return {
       problem: `pods of this namespace may ask for ${most} ${UNITS[choice.allowance]}, and not for ${quote(value)} (${because})`,
       remedy: `${most > 0 ? `write at most ${most}${keys ? ` into ${keys.amount}` : ''}` : `leave ${keys?.asks ?? 'it'} out`}, or have an operator write more into ${where}`,

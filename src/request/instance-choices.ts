@@ -27,6 +27,10 @@ export type InstanceChoice = {
       readonly amount: number;
       /** The annotation that the amount is written into, and the one that asks for it, where that is another one. */
       readonly keys?: { readonly amount: string; readonly asks: string } | undefined;
+      /** A quota of Kubernetes counts it: where no policy has a word about it, it may be chosen. @default false */
+      readonly isCounted?: boolean | undefined;
+      /** What is in the value beside the amount, and costs nothing. @default 0 */
+      readonly free?: number | undefined;
     }
   /** Nobody may, because nobody knows what it would choose. */
   | { readonly allowance: undefined }

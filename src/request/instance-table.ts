@@ -1,5 +1,5 @@
 import type { VirtualNodeAllowances } from '../api/eippolicy.ts';
-import { ECI_ATTEMPT } from '../api/annotations.ts';
+import { ECI_ATTEMPT, ECI_PAY_AS_YOU_GO } from '../api/annotations.ts';
 
 /** What an EipPolicy has to allow. */
 export type Allowance = keyof VirtualNodeAllowances;
@@ -57,6 +57,9 @@ const AUTHORS_ANNOTATIONS = [
   `${K8S}eci-spot-strategy`,
   `${K8S}eci-spot-price-limit`,
   `${K8S}eci-spot-duration`,
+  // What it costs without these, as soon as there are none.
+  `${K8S}eci-spot-fallback`,
+  ECI_PAY_AS_YOU_GO,
   // Which of the vSwitches comes first.
   `${K8S}eci-schedule-strategy`,
   // An address of the vSwitch; no way to the Internet by itself.
@@ -110,7 +113,8 @@ const CONTAINER = [
   'env',
   'envFrom',
   'ports',
-  // CPU and memory are counted by ResourceQuota; a GPU needs an instance type, which has to be allowed.
+  // CPU, memory and temporary storage are counted by ResourceQuota, and a policy may say the most of the storage; a GPU
+  // needs an instance type, which has to be allowed.
   'resources',
   'volumeMounts',
   'readinessProbe',

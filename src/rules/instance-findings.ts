@@ -1,10 +1,10 @@
 import type { Finding } from '../api/finding.ts';
 import { notAllowedOnNode } from '../policies/instance-policy.ts';
 import { UNRESTRICTED } from '../policies/policy.ts';
-import { instanceChoices } from '../request/instance-choices.ts';
 import { remarksOn } from '../virtualnode/translate/group.ts';
 import { DAEMON_SET_REFUSED, type Remark } from '../virtualnode/translate/input.ts';
 import { asKnativeMakesIt } from '../virtualnode/translate/queue-proxy.ts';
+import { choicesOf } from '../virtualnode/translate/temporary-storage.ts';
 import type { WorkloadPod } from '../virtualnode/workload-pod.ts';
 import { cutAt } from '../lib/text.ts';
 import { finding, type RuleInput } from './rule.ts';
@@ -20,7 +20,7 @@ export const instanceFindings = ({ workload, target, settings }: RuleInput): rea
   const { instance } = settings;
   return [
     ...notAllowedOnNode(
-      instanceChoices(workload.annotations, workload.volumes),
+      choicesOf(workload.annotations, workload.volumes, workload.podSpec),
       settings.policy ?? UNRESTRICTED,
       instance,
     ),

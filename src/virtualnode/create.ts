@@ -7,7 +7,6 @@ import type { Target } from '../request/target.ts';
 import { parsePod } from '../controllers/podeip/pod-request.ts';
 import { underPolicy, UNRESTRICTED } from '../policies/policy.ts';
 import { forbiddenChoices } from '../policies/instance-policy.ts';
-import { instanceChoices } from '../request/instance-choices.ts';
 import { isOurs } from '../controllers/podeip/record.ts';
 import { provesOwnership } from '../controllers/podeip/safeguards.ts';
 import { asksByItself, turnAnnotation, turnOf, wantsClaims } from './claim-turn.ts';
@@ -21,10 +20,12 @@ import {
   type Failure,
   type StatusFailure,
 } from './instance-status.ts';
+import { payAsYouGo, withoutSpotRefusal } from './spot-fallback.ts';
 import { waitFor, type PodAction, type PodStep } from './step.ts';
 import { isTokenSpent } from '../lib/token.ts';
 import { claimsForOne } from './translate/bound-claims.ts';
 import { onRefusalOf } from './translate/eci-annotations.ts';
+import { choicesOf } from './translate/temporary-storage.ts';
 import { attemptOf, groupToken, translate } from './translate/group.ts';
 import { DAEMON_SET_REFUSED, remarkLine, type Remark } from './translate/input.ts';
 import type { WorkloadPod } from './workload-pod.ts';
@@ -61,8 +62,10 @@ const REFUSED_MS = 300_000;
  *
  * An existing EIP is bound by the PodEIP controller, which knows which pods may have it and which one has it now.
  */
-export const createGroup = (seen: ObservedPod, settings: DecideSettings): PodStep =>
-  inTurn(seen, nextStep(seen, settings), settings);
+export const createGroup = (given: ObservedPod, settings: DecideSettings): PodStep => {
+  const seen = withoutSpotRefusal(given);
+  return inTurn(seen, nextStep(seen, settings), settings);
+};
 
 /**
  * The step, unless pods on other nodes have to know something first: that this one asks for a volume that one instance
@@ -129,7 +132,8 @@ const heldByCloud = (seen: ObservedPod, settings: DecideSettings): PodStep | und
   const { refusal, ownerRefusal, unanswered, pauseMs = 0 } = memory;
   if (pod.metadata.ownerReferences?.some(({ kind, controller }) => controller === true && kind === 'DaemonSet'))
     return hold(seen, { reason: 'UnsupportedByECI', message: DAEMON_SET_REFUSED }, REFUSED_MS);
-  const last = givenUp(seen, settings);
+  const unsureMs = unaskedInMs(memory, settings.settleMs);
+  const last = payAsYouGo(seen, unsureMs) ?? givenUp(seen, settings);
   if (last) return last;
   if (refusal && refusal.dueInMs > 0) return hold(seen, refusal, refusal.dueInMs);
   if (ownerRefusal && !unanswered && onRefusalOf(pod) === 'fails')
@@ -172,8 +176,11 @@ const givenUp = (seen: ObservedPod, { settleMs }: DecideSettings): PodStep | und
 };
 
 /** Whether a policy has to say what the instance may be like: by a quorum read, because it may be an identity. */
-const choosesBeyondConfiguration = ({ metadata, spec }: WorkloadPod, { node }: DecideSettings): boolean =>
-  forbiddenChoices(instanceChoices(metadata.annotations, spec.volumes), UNRESTRICTED, node).length > 0;
+const choosesBeyondConfiguration = ({ metadata, spec }: WorkloadPod, { node }: DecideSettings): boolean => {
+  const choices = choicesOf(metadata.annotations, spec.volumes, spec);
+  const isBounded = choices.some((choice) => 'amount' in choice && choice.isCounted === true);
+  return isBounded || forbiddenChoices(choices, UNRESTRICTED, node).length > 0;
+};
 
 /**
  * The token of the attempt has been refused so often that it may go on being refused whatever the cause. The next

@@ -72,6 +72,8 @@ export interface TrackedPod {
         readonly dueInMs: number;
         /** An EIP was bought for the instance before, and is given back when the pod fails. @default false */
         readonly isEipBought?: boolean | undefined;
+        /** The code, where a spot instance was asked for and there is none. See spot-fallback.ts. */
+        readonly withoutSpot?: string | undefined;
       })
     | undefined;
   /** The same for another pod of the controller, which failed for it; see OwnerPauses. */

@@ -17,7 +17,7 @@ import { UNRESTRICTED } from '../policies/policy.ts';
 import { keepAlive } from './heartbeat.ts';
 import type { Registration } from './registration.ts';
 import { serveKubelet, type KubeletEndpoint, type KubeletEndpointSettings } from './logs.ts';
-import { isSpot } from './translate/eci-annotations.ts';
+import { spotOf } from './translate/eci-annotations.ts';
 import type { VirtualNodeMetrics } from './metrics.ts';
 import { PodTracker } from './tracker.ts';
 import type { NodeDescription } from './node.ts';
@@ -198,7 +198,7 @@ export const runVirtualNode = async (parts: VirtualNodeParts, signal: AbortSigna
         if (groups.whyListed !== undefined || (restless.size === 0 && groups.isSure)) return IDLE_TURNS;
         return clock.mono() - movedAt < SOON_MS ? 1 : SLOW_TURNS;
       },
-      mayBeReclaimed: () => [...pods.store.values()].some(({ metadata }) => isSpot(metadata.annotations)),
+      mayBeReclaimed: () => [...pods.store.values()].some(({ metadata }) => !KEPT.has(spotOf(metadata.annotations))),
       changed,
     });
     const collecting = collectOrphans(
@@ -273,6 +273,8 @@ const started = async (signal: AbortSignal, ready: Promise<unknown>): Promise<bo
   return !signal.aborted;
 };
 
+/** The cloud takes no such instance back by itself. */
+const KEPT: ReadonlySet<string> = new Set<ReturnType<typeof spotOf>>(['no', 'pay-as-you-go']);
 /** The cloud gives notice of the end of a spot instance some three minutes before, by an event that only lists show. */
 const NOTICE_MS = 60_000;
 

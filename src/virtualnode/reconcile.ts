@@ -26,9 +26,9 @@ import { tokensEnd } from './token-lifetime.ts';
 import type { PodTracker } from './tracker.ts';
 import { isKept, readReferences } from './references.ts';
 import type { DecideSettings, ObservedPod, TrackedPod } from './observation.ts';
+import { failsFor } from './spot-fallback.ts';
 import { isPodRead, isPodResult, type PodAction, type PodRead, type PodResult } from './step.ts';
 import { END_FORMER, onFault, onFaultOfFormer, referenceTo } from './trouble.ts';
-import { onRefusalOf } from './translate/eci-annotations.ts';
 import { remarkLine } from './translate/input.ts';
 import { WORKLOAD_POD, type WorkloadPod } from './workload-pod.ts';
 import { writePodStatus } from './write-status.ts';
@@ -311,8 +311,8 @@ const notCreated = (
   }
   const { message } = fault;
   const failure = { reason, message: message.slice(0, MOST_SAID), topic: topicOf(fault) };
-  tracker.refused(uid, failure, retryAfterMs);
-  if (onRefusalOf(pod) === 'fails') tracker.owners.refused(pod, failure);
+  const isSpotOut = tracker.refused(uid, failure, { code, atLeastMs: retryAfterMs });
+  if (failsFor(pod, isSpotOut)) tracker.owners.refused(pod, failure);
   const { isUnreported } = tracker.faults.failed(uid, 'CreateGroup', fault);
   log[isUnreported ? 'warn' : 'debug']({ pod: `${namespace}/${name}`, kind, code, requestId }, message);
   return 'now';

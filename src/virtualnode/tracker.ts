@@ -6,6 +6,7 @@ import type { Random } from '../lib/random.ts';
 import { countRefusal, isTokenSpent, refusalsOfNext, SPENT, type Caller } from '../lib/token.ts';
 import type { TrackedPod } from './observation.ts';
 import { OwnerPauses } from './owner-pauses.ts';
+import { isWithoutSpot } from './spot-fallback.ts';
 import type { StatusFailure } from './instance-status.ts';
 
 interface Record {
@@ -30,7 +31,7 @@ interface Record {
   wasListed: boolean;
   missingSince?: number | undefined;
   deletion?: { containerGroupId: string; at: number; attempts: number } | undefined;
-  refusal?: (StatusFailure & { dueAt: number; isEipBought: boolean }) | undefined;
+  refusal?: (StatusFailure & { dueAt: number; isEipBought: boolean; withoutSpot: string | undefined }) | undefined;
   refusals: number;
   pausedUntil?: number | undefined;
   isFinished: boolean;
@@ -105,6 +106,7 @@ export class PodTracker {
         topic: refusal.topic,
         dueInMs: refusal.dueAt - now,
         isEipBought: refusal.isEipBought,
+        withoutSpot: refusal.withoutSpot,
       },
       pauseMs: Math.max(0, pausedUntil - now),
       healed: written?.healedAt === undefined ? undefined : { cause: written.cause, agoMs: now - written.healedAt },
@@ -205,8 +207,17 @@ export class PodTracker {
     record.pausedUntil = this.#clock.mono() + waitMs;
   }
 
-  /** The last request certainly created nothing, and is not sent again before some time has passed. */
-  refused(uid: string, failure: StatusFailure, atLeastMs = 0): void {
+  /**
+   * The last request certainly created nothing, and is not sent again before some time has passed.
+   *
+   * @param code of the cloud
+   * @returns whether a spot instance was asked for, and there is none
+   */
+  refused(
+    uid: string,
+    failure: StatusFailure,
+    { code, atLeastMs = 0 }: { code: string; atLeastMs?: number | undefined },
+  ): boolean {
     const { unanswered } = this.#get(uid);
     this.notMade(uid);
     const record = this.#get(uid);
@@ -214,7 +225,9 @@ export class PodTracker {
     const waitMs = Math.max(atLeastMs, backoffMs(this.#backoff, record.refusals, this.#random));
     record.refusals += 1;
     const isEipBought = unanswered !== undefined && 'eipInstanceId' in unanswered.eip;
-    record.refusal = { ...failure, dueAt: this.#clock.mono() + waitMs, isEipBought };
+    const withoutSpot = isWithoutSpot(unanswered, code) ? code : undefined;
+    record.refusal = { ...failure, dueAt: this.#clock.mono() + waitMs, isEipBought, withoutSpot };
+    return withoutSpot !== undefined;
   }
 
   /** Identifies the next deletion of the pod's group: each attempt needs a token of its own. */

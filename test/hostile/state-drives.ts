@@ -4,6 +4,7 @@ import {
   BINDINGS,
   CONTROLLER,
   ECI_ATTEMPT,
+  ECI_PAY_AS_YOU_GO,
   ECI_EVENTS_TOLD,
   EXTERNAL_CONTROLLER,
   GONE_SINCE,
@@ -175,6 +176,15 @@ export const STATE_DRIVES: Readonly<Record<string, Drive>> = {
     isKeptEnough(group(text), NOW, 0),
     podStatusOf(podOf({}), group(text), { now: NOW, hostIP: undefined }),
     translated(podOf({ annotations: { [ECI_ATTEMPT]: text } })),
+    translated(
+      podOf({
+        annotations: {
+          'k8s.aliyun.com/eci-spot-strategy': 'SpotAsPriceGo',
+          'k8s.aliyun.com/eci-spot-fallback': 'true',
+          [ECI_PAY_AS_YOU_GO]: text,
+        },
+      }),
+    ),
   ],
   'what ECI measures': (text) => {
     const amounts = { usageCoreNanoSeconds: text, usageNanoCores: text, workingSet: text };

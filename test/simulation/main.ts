@@ -274,20 +274,21 @@ const liveNodeWorlds = async (): Promise<number> => {
   const one = options.seed === undefined ? undefined : Number(options.seed);
   const from = one ?? Number(options.from);
   const count = one === undefined ? Number(options.seeds) : 1;
-  const sum = { worlds: 0, deaths: 0, instances: 0, withDisk: 0, violations: 0 };
+  const sum = { worlds: 0, deaths: 0, instances: 0, withDisk: 0, withoutSpot: 0, violations: 0 };
   sayShown = () => say(`virtual nodes until then: ${JSON.stringify(sum)}, ${seconds()} s`);
   for (let seed = from; seed < from + count; seed += 1) {
-    const { problems, deaths, instances, withDisk } = await liveNodeWorld(seed);
+    const { problems, deaths, instances, withDisk, withoutSpot } = await liveNodeWorld(seed);
     for (const problem of problems) say(`${problem}\n    npm run simulate -- --virtual-node --seed ${seed}`);
     sum.worlds += 1;
     sum.deaths += deaths;
     sum.instances += instances;
     sum.withDisk += withDisk;
+    sum.withoutSpot += withoutSpot;
     sum.violations += problems.length;
   }
   say(
     `virtual nodes: ${sum.worlds} worlds, ${sum.deaths} crashes, ${sum.instances} instances, ${sum.withDisk} of them with the ` +
-      `disk, ${seconds()} s, ${sum.violations} violations`,
+      `disk, ${sum.withoutSpot} without a spot instance, ${seconds()} s, ${sum.violations} violations`,
   );
   return sum.violations === 0 ? 0 : 1;
 };

@@ -88,7 +88,7 @@ test('who has asked for an instance has the claim until that is refused, or it h
   t.is(tracker.holderOf(['c'], 'me', SETTLE_MS), 'shop/other');
   t.is(tracker.holderOf(['c'], 'other', SETTLE_MS), undefined, 'itself');
   t.is(tracker.holderOf(['d'], 'me', SETTLE_MS), undefined);
-  tracker.refused('other', { reason: 'CloudRefused', message: '' });
+  tracker.refused('other', { reason: 'CloudRefused', message: '' }, { code: '' });
   t.deepEqual([await process.user({ status }), tracker.holderOf(['c'], 'me', SETTLE_MS)], ['nobody', undefined]);
   process.sends('other');
   tracker.created('other', 'eci-1');
@@ -106,7 +106,7 @@ test('a request that got no answer keeps the claim after a refusal of the next o
   process.sends('other');
   await process.clock.advance(1_000);
   process.sends('other');
-  process.tracker.refused('other', { reason: 'CloudRefused', message: '' });
+  process.tracker.refused('other', { reason: 'CloudRefused', message: '' }, { code: '' });
   t.is(process.tracker.holderOf(['c'], 'me', SETTLE_MS), 'shop/other');
   await process.clock.advance(SETTLE_MS);
   t.is(process.tracker.holderOf(['c'], 'me', SETTLE_MS), undefined);

@@ -79,24 +79,48 @@ test('whichever write a process dies at, there is one instance, and nothing is l
   t.deepEqual(failed, []);
 });
 
-/** The life of a pod that ends by itself, with a process that dies once, if at all; what it wrote. */
-const liveOut = async (death?: Death): Promise<{ wrote: readonly string[]; problems: string[] }> => {
+interface Survival {
+  readonly wrote: readonly string[];
+  readonly problems: readonly string[];
+}
+
+/** A stage whose process dies once, if at all, and is followed by another one two seconds later. */
+const surviving = async (death?: Death, prepare: (stage: Stage) => Promise<void> = () => Promise.resolve()) => {
   const stage = await Stage.create({ cloud: lagOf(death) });
+  await prepare(stage);
   stage.kill();
   await stage.pass(1_000);
   await stage.start({}, death);
   const problems: string[] = [];
   const wrote: string[] = [];
+  const restarted: string[] = [];
   const until = async (what: string, isSo: () => Promise<boolean>) => {
     const took = await stage.until(async () => {
       if (!stage.isDead) return isSo();
       wrote.push(...stage.writes);
       await stage.pass(2_000);
+      restarted.push(what);
       await stage.start();
       return false;
     }, 180_000);
     if (took === Infinity) problems.push(`not within three minutes: ${what}`);
   };
+  return { stage, problems, wrote, restarted, until };
+};
+
+/** What goes wrong in the lives in which the process dies at one of these writes. */
+const failuresOf = async (wrote: readonly string[], live: (death: Death) => Promise<Survival>): Promise<string[]> => {
+  const failed: string[] = [];
+  for (const [index, name] of wrote.entries())
+    for (const how of ['before', 'after', 'late'] as const)
+      for (const problem of (await live({ at: index + 1, how })).problems)
+        failed.push(`${how} ${index + 1} (${name}): ${problem}`);
+  return failed;
+};
+
+/** The life of a pod that ends by itself, with a process that dies once, if at all. */
+const liveOut = async (death?: Death): Promise<Survival> => {
+  const { stage, problems, wrote, until } = await surviving(death);
   await stage.runPod('job', EIP, { restartPolicy: 'Never' });
   await until('the pod is Ready', async () => (await stage.condition('job', 'Ready')) === 'True');
   stage.cloud.world.endContainerGroup(stage.group?.containerGroupId ?? '', 'Failed', 3);
@@ -122,12 +146,7 @@ const liveOut = async (death?: Death): Promise<{ wrote: readonly string[]; probl
 test('whichever write a process dies at, the log of a pod that ended stays until its object goes, without its EIP', async (t) => {
   const { wrote, problems } = await liveOut();
   t.deepEqual(problems, []);
-  const failed: string[] = [];
-  for (const [index, name] of wrote.entries())
-    for (const how of ['before', 'after', 'late'] as const)
-      for (const problem of (await liveOut({ at: index + 1, how })).problems)
-        failed.push(`${how} ${index + 1} (${name}): ${problem}`);
-  t.deepEqual(failed, []);
+  t.deepEqual(await failuresOf(wrote, liveOut), []);
 });
 
 test('whichever write a process dies at while a limit comes or goes, there is one EIP at a time, and none is left', async (t) => {
@@ -148,25 +167,9 @@ test('whichever write a process dies at while a limit comes or goes, there is on
   t.deepEqual(failed, []);
 });
 
-/** The lives of two pods with one disk, of a process that dies once, if at all; what it wrote. */
-const liveInTurn = async (death?: Death): Promise<{ wrote: readonly string[]; problems: string[] }> => {
-  const stage = await Stage.create({ cloud: lagOf(death) });
-  await bindDisk(stage.kube);
-  stage.kill();
-  await stage.pass(1_000);
-  await stage.start({}, death);
-  const problems: string[] = [];
-  const wrote: string[] = [];
-  const until = async (what: string, isSo: () => Promise<boolean>) => {
-    const took = await stage.until(async () => {
-      if (!stage.isDead) return isSo();
-      wrote.push(...stage.writes);
-      await stage.pass(2_000);
-      await stage.start();
-      return false;
-    }, 180_000);
-    if (took === Infinity) problems.push(`not within three minutes: ${what}`);
-  };
+/** The lives of two pods with one disk, of a process that dies once, if at all. */
+const liveInTurn = async (death?: Death): Promise<Survival> => {
+  const { stage, problems, wrote, until } = await surviving(death, ({ kube }) => bindDisk(kube));
   const names = ['first', 'second'];
   for (const name of names) await stage.runPod(name, {}, { volumes: [CLAIMED] });
   const ready = async () => {
@@ -193,10 +196,57 @@ test('whichever write a process dies at, of two pods that share a disk each gets
   const { wrote, problems } = await liveInTurn();
   t.deepEqual(problems, []);
   t.is(wrote.filter((name) => name === 'createContainerGroup').length, 2, wrote.join());
-  const failed: string[] = [];
-  for (const [index, name] of wrote.entries())
-    for (const how of ['before', 'after', 'late'] as const)
-      for (const problem of (await liveInTurn({ at: index + 1, how })).problems)
-        failed.push(`${how} ${index + 1} (${name}): ${problem}`);
-  t.deepEqual(failed, []);
+  t.deepEqual(await failuresOf(wrote, liveInTurn), []);
+});
+
+const SPOT = {
+  'k8s.aliyun.com/eci-spot-strategy': 'SpotAsPriceGo',
+  'k8s.aliyun.com/eci-spot-fallback': 'true',
+};
+
+/**
+ * The life of a pod that takes a pay-as-you-go instance where there is no spot instance.
+ *
+ * @param hadStock only the first request of the process that follows is refused: one of the process before it may have
+ *   made a spot instance, or may still make one
+ */
+const liveWithoutSpot =
+  (hadStock: boolean) =>
+  async (death?: Death): Promise<Survival & { readonly asked: readonly string[] }> => {
+    const { stage, problems, wrote, restarted, until } = await surviving(death);
+    stage.cloud.inject({
+      action: 'CreateContainerGroup',
+      times: hadStock ? 1 : Infinity,
+      when: ({ parameters }) => parameters.has('SpotStrategy') && (!hadStock || restarted.length > 0),
+      fault: { effect: 'never', answer: { code: 'OperationDenied.NoStock', status: 403 } },
+    });
+    let most = 0;
+    await stage.runPod('web', { ...EIP, ...SPOT });
+    await until('the pod is Ready', async () => {
+      most = Math.max(most, stage.cloud.containerGroups().length, stage.cloud.eips().length);
+      return (await stage.condition('web', 'Ready')) === 'True';
+    });
+    for (let passed = 0; passed < 30_000; passed += 500) {
+      await stage.pass(500);
+      most = Math.max(most, stage.cloud.containerGroups().length, stage.cloud.eips().length);
+    }
+    if (most > 1) problems.push(`there were ${most} groups or EIPs at once`);
+    await stage.deletePod('web');
+    await until('the pod is gone', async () => (await stage.pod('web')) === undefined);
+    wrote.push(...stage.writes);
+    await stage.pass(20_000);
+    const left = [stage.cloud.containerGroups().length, stage.cloud.eips().length].join();
+    if (left !== '0,0') problems.push(`${left} groups and EIPs are left`);
+    const asked = stage.created.map(({ spotStrategy = 'none' }) => spotStrategy);
+    await stage.stop();
+    return { wrote, problems, asked };
+  };
+
+test('whichever write a process dies at, a pod without a spot instance has one pay-as-you-go instance, and never both', async (t) => {
+  const { wrote, problems, asked } = await liveWithoutSpot(false)();
+  t.deepEqual([problems, asked], [[], ['SpotAsPriceGo', 'none']]);
+  t.deepEqual(await failuresOf(wrote, liveWithoutSpot(false)), []);
+  const before = await liveWithoutSpot(true)();
+  t.deepEqual([before.problems, before.asked], [[], ['SpotAsPriceGo']]);
+  t.deepEqual(await failuresOf(before.wrote, liveWithoutSpot(true)), []);
 });

@@ -1,6 +1,7 @@
 import { CONFIG_MAP } from '../../src/api/core.ts';
 import { isFinal } from '../../src/api/pod.ts';
 import { TAG_POD_UID } from '../../src/virtualnode/translate/group.ts';
+import type { ContainerGroupSpec } from '../../src/cloud/container-groups.ts';
 import type { Kube } from '../../src/kube/port.ts';
 import type { ContainerGroupRecord } from '../../src/sandbox/cloud/records.ts';
 import type { Clock } from '../../src/lib/clock.ts';
@@ -12,15 +13,18 @@ import { bindDisk, CLAIMED, DISK } from './bound-disk.ts';
 import { NODE_NAME, SETTLE_MS, Stage } from './stage.ts';
 
 /*
- * A world of two virtual nodes in one account, drawn from a seed: pods with claims of one disk, with EIPs, with what is
- * missing and what cannot be; they come, end, and are deleted, also by force; the processes die at their writes, the
- * cloud loses answers, refuses and lags, and somebody writes into statuses. What must hold all the time is looked at
- * every half second, and what must come of it in the end.
+ * A world of two virtual nodes in one account, drawn from a seed: pods with claims of one disk, with EIPs, on spot
+ * instances, of which there are some at times, with what is missing and what cannot be; they come, end, and are
+ * deleted, also by force; the processes die at their writes, the cloud loses answers, refuses and lags, and somebody
+ * writes into statuses. What must hold all the time is looked at every half second, and what must come of it in the
+ * end.
  */
 
 const OTHER = 'virtual-2';
 const NODES = [NODE_NAME, OTHER];
 const EIP = { 'k8s.aliyun.com/eci-with-eip': 'true' };
+/** A spot instance, or a pay-as-you-go instance where there are none. */
+const SPOT = { 'k8s.aliyun.com/eci-spot-strategy': 'SpotAsPriceGo', 'k8s.aliyun.com/eci-spot-fallback': 'true' };
 /** A pod with it is held. */
 const UNREADABLE = { 'k8s.aliyun.com/eci-ntp-server': '?' };
 const ENDED = new Set(['Succeeded', 'Failed', 'ScheduleFailed', 'Expired']);
@@ -35,11 +39,16 @@ export interface NodeWorldOutcome {
   readonly deaths: number;
   readonly instances: number;
   readonly withDisk: number;
+  /** Pods for which a pay-as-you-go instance was asked for, after a spot instance. */
+  readonly withoutSpot: number;
   readonly virtualMs: number;
 }
 
 const hasDisk = ({ volumes = [] }: ContainerGroupRecord): boolean =>
   volumes.some(({ options }) => options?.includes(DISK) === true);
+
+const uidsOf = (asked: readonly ContainerGroupSpec[]) =>
+  new Set(asked.map(({ tags }) => tags.find(({ key }) => key === TAG_POD_UID)?.value));
 
 class NodeWorld {
   readonly #random;
@@ -52,10 +61,17 @@ class NodeWorld {
   readonly #withDisk = new Set<string>();
   #deaths = 0;
   #pods = 0;
+  #hasSpot = true;
 
   constructor(seed: number, stage: Stage) {
     this.#random = seeded(seed);
     this.#stage = stage;
+    stage.cloud.inject({
+      action: 'CreateContainerGroup',
+      times: Infinity,
+      when: ({ parameters }) => parameters.has('SpotStrategy') && !this.#hasSpot,
+      fault: { effect: 'never', answer: { code: 'OperationDenied.NoStock', status: 403 } },
+    });
   }
 
   #chance(probability: number): boolean {
@@ -80,12 +96,15 @@ class NodeWorld {
     // One that is to die at a write that has not come yet would die while it ends, and never end.
     for (const nodeName of NODES) stage.kill(nodeName);
     await stage.stop();
-    const uids = new Set(stage.created.map(({ tags }) => tags.find(({ key }) => key === TAG_POD_UID)?.value));
+    const uids = uidsOf(stage.created);
+    const onSpot = uidsOf(stage.created.filter(({ spotStrategy }) => spotStrategy !== undefined));
+    const others = uidsOf(stage.created.filter(({ spotStrategy }) => spotStrategy === undefined));
     return {
       problems: [...this.#problems],
       deaths: this.#deaths,
       instances: uids.size,
       withDisk: this.#withDisk.size,
+      withoutSpot: onSpot.intersection(others).size,
       virtualMs: stage.clock.mono(),
     };
   }
@@ -99,6 +118,7 @@ class NodeWorld {
   }
 
   async #act(): Promise<void> {
+    if (this.#chance(0.3)) this.#hasSpot = !this.#hasSpot;
     const draw = this.#random.next();
     if (draw < 0.3 && this.#made.size < 7) return this.#create();
     if (draw < 0.4) return this.#delete();
@@ -132,6 +152,7 @@ class NodeWorld {
     ];
     const annotations = {
       ...(this.#chance(0.4) && EIP),
+      ...(this.#chance(0.4) && SPOT),
       ...(this.#chance(0.1) && UNREADABLE),
       ...(this.#chance(0.1) && { 'k8s.aliyun.com/eci-fail-strategy': 'fail-fast' }),
     };

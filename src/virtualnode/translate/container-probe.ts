@@ -1,5 +1,6 @@
 import type { ContainerHook, ContainerProbe } from '../../cloud/container-groups.ts';
 import type { WorkloadContainer, Hook, HttpGet, WorkloadProbe } from '../workload-pod.ts';
+import { expressibleProbe } from './expressible-probe.ts';
 import type { Remarks } from './input.ts';
 
 /** Limit on the name of a port in a message, characters; Kubernetes allows 15. */
@@ -33,12 +34,15 @@ const LOCAL = new Set(['', '127.0.0.1', 'localhost']);
 
 /** Translates a readiness or liveness probe to ECI; undefined if there is none, or if it is refused. */
 export const probeOf = (
-  probe: WorkloadProbe | undefined,
   container: WorkloadContainer,
-  field: string,
+  kind: 'readinessProbe' | 'livenessProbe',
+  at: string,
   remarks: Remarks,
 ): ContainerProbe | undefined => {
-  if (!probe) return undefined;
+  const written = container[kind];
+  if (!written) return undefined;
+  const field = `${at}.${kind}`;
+  const probe = expressibleProbe(written, field, kind === 'livenessProbe', remarks);
   const action = actionOf(probe, container, field, remarks);
   return action && { ...action, ...timingOf(probe) };
 };
@@ -68,19 +72,12 @@ const actionOf = (
     remarks.refusals.push({ field: `${field}${part}`, problem, remedy });
     return undefined;
   };
-  if (probe.grpc) return refuse('.grpc', 'ECI has no gRPC probes', `use tcpSocket on port ${probe.grpc.port}, or exec`);
   if (probe.exec) {
     const { command = [] } = probe.exec;
     return command[0] ? { exec: { command } } : refuse('.exec.command', 'it is empty', 'name a command');
   }
   if (probe.httpGet) {
     const { httpGet } = probe;
-    if (httpGet.httpHeaders?.length)
-      return refuse(
-        '.httpGet.httpHeaders',
-        `ECI's probes send no headers (${httpGet.httpHeaders.map(({ name }) => name).join(', ')})`,
-        'probe a path that needs none, or use exec',
-      );
     if (!LOCAL.has(httpGet.host ?? ''))
       return refuse('.httpGet.host', `ECI probes the instance itself, not ${httpGet.host ?? ''}`, 'leave host out');
     const port = portOf(httpGet.port, container, `${field}.httpGet`, remarks);

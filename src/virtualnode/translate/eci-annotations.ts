@@ -1,7 +1,8 @@
-import { TAG_PREFIX } from '../../api/annotations.ts';
+import { ECI_PAY_AS_YOU_GO, TAG_PREFIX } from '../../api/annotations.ts';
 import type { Tag } from '../../cloud/port.ts';
 import type { ContainerGroupSpec } from '../../cloud/container-groups.ts';
 import type { WorkloadPod } from '../workload-pod.ts';
+import { MOST_EXTRA_STORAGE } from './eci-limits.ts';
 import { bandwidth, bool, list, number, oneOf, word } from './annotation-values.ts';
 import { dnsIn, hostsIn } from './custom-names.ts';
 import { quote } from '../../lib/text.ts';
@@ -29,10 +30,20 @@ const FORMER_INSTANCE_TYPES = `${K8S}eci-instance-type`;
 export const namesInstanceTypes = (annotations: Readonly<Record<string, string>> = {}): boolean =>
   [INSTANCE_TYPES, FORMER_INSTANCE_TYPES].some((key) => annotations[key] !== undefined);
 
-/** Whether the cloud may take the instance of the pod back at any time. */
-export const isSpot = (annotations: Readonly<Record<string, string>> = {}): boolean =>
-  (annotations[`${K8S}eci-spot-strategy`] ?? NO_SPOT) !== NO_SPOT;
+/**
+ * Whether a pod is run by a spot instance, which the cloud may take back at any time: `no`, it did not ask for one;
+ * `only`; `or-pay-as-you-go`, where there are none; `pay-as-you-go`, as there were none.
+ */
+export const spotOf = (
+  annotations: Readonly<Record<string, string>> = {},
+): 'no' | 'only' | 'or-pay-as-you-go' | 'pay-as-you-go' => {
+  const refusedWith = annotations[ECI_PAY_AS_YOU_GO];
+  if ((annotations[`${K8S}eci-spot-strategy`]?.trim() || NO_SPOT) === NO_SPOT) return 'no';
+  if (annotations[`${K8S}${SPOT_FALLBACK}`]?.trim() !== 'true') return 'only';
+  return refusedWith === undefined ? 'or-pay-as-you-go' : 'pay-as-you-go';
+};
 const NO_SPOT = 'NoSpot';
+const SPOT_FALLBACK = 'eci-spot-fallback';
 
 /**
  * Annotations that the managed virtual node implements, and for which CreateContainerGroup has no parameter (its API
@@ -49,7 +60,6 @@ const NOT_HONOURED: Readonly<Record<string, { readonly instead?: string; readonl
   'eci-privatepool-match-criteria': {},
   'eci-reschedule-enable': { means: 'true', instead: 'write k8s.aliyun.com/eci-fail-strategy: fail-fast' },
   'eci-sls-enable': { means: 'false', instead: 'leave it out; variables aliyun_logs_… are passed on as they are' },
-  'eci-spot-fallback': { means: 'false', instead: 'leave it out; a spot instance is tried again until there is one' },
   'imc-match-count-request': {},
   'imc-perfect-match': { means: 'false' },
 };
@@ -69,6 +79,37 @@ const sizeOrTypes = (types: readonly string[] | undefined): Pick<Annotated, 'cpu
   return cpu !== undefined && memory !== undefined
     ? { cpu: Number(cpu), memory: Number(memory) }
     : { instanceTypes: types };
+};
+
+/** The market on which the instance is bought. */
+const spotIn = (
+  annotations: Readonly<Record<string, string>>,
+  read: ReadAnnotation,
+  remarks: Remarks,
+): Partial<ContainerGroupSpec> => {
+  const strategies = ['NoSpot', 'SpotAsPriceGo', 'SpotWithPriceLimit'] as const;
+  const spotStrategy = read('eci-spot-strategy', oneOf(...strategies), `one of ${strategies.join(', ')}`);
+  const spotPriceLimit = read(
+    'eci-spot-price-limit',
+    number(0, 100_000, false),
+    'a price per hour with at most three decimals',
+  );
+  const spotDuration = read('eci-spot-duration', number(0, 1), '0 or 1, hours');
+  if (spotStrategy === 'SpotWithPriceLimit' && spotPriceLimit === undefined)
+    remarks.refusals.push({
+      field: `metadata.annotations[${K8S}eci-spot-strategy]`,
+      problem: 'SpotWithPriceLimit has no limit',
+      remedy: `write ${K8S}eci-spot-price-limit too, or SpotAsPriceGo`,
+    });
+  read(SPOT_FALLBACK, bool, '"true" or "false"');
+  const isSpot = spotOf(annotations) !== 'pay-as-you-go';
+  if (!isSpot)
+    remarks.notes.push({
+      field: `metadata.annotations[${K8S}eci-spot-strategy]`,
+      problem: `no spot instance was to be had (${(annotations[ECI_PAY_AS_YOU_GO] ?? '').slice(0, LONGEST_CODE)})`,
+      remedy: `the pod runs on a pay-as-you-go instance, at its price, because ${K8S}${SPOT_FALLBACK} is "true"`,
+    });
+  return isSpot ? { spotStrategy, spotPriceLimit, spotDuration } : {};
 };
 
 type Annotated = Partial<ContainerGroupSpec> & Pick<ContainerGroupSpec, 'securityGroupId' | 'vSwitchIds'>;
@@ -112,19 +153,6 @@ export const annotated = (
     list(IDS.sg, 1),
     'one ID such as sg-bp1…: CreateContainerGroup takes one',
   )?.[0];
-  const strategies = ['NoSpot', 'SpotAsPriceGo', 'SpotWithPriceLimit'] as const;
-  const spotStrategy = read('eci-spot-strategy', oneOf(...strategies), `one of ${strategies.join(', ')}`);
-  const spotPriceLimit = read(
-    'eci-spot-price-limit',
-    number(0, 100_000, false),
-    'a price per hour with at most three decimals',
-  );
-  if (spotStrategy === 'SpotWithPriceLimit' && spotPriceLimit === undefined)
-    remarks.refusals.push({
-      field: `metadata.annotations[${K8S}eci-spot-strategy]`,
-      problem: 'SpotWithPriceLimit has no limit',
-      remedy: `write ${K8S}eci-spot-price-limit too, or SpotAsPriceGo`,
-    });
   const allowedTypes = 'at most 5 instance types such as ecs.c6.large, or sizes such as 2-4Gi, separated by commas';
   const types =
     read('eci-use-specs', list(INSTANCE_TYPE, 5), allowedTypes) ??
@@ -141,9 +169,7 @@ export const annotated = (
       'VSwitchOrdered or VSwitchRandom',
     ),
     ...sizeOrTypes(types),
-    spotStrategy,
-    spotPriceLimit,
-    spotDuration: read('eci-spot-duration', number(0, 1), '0 or 1, hours'),
+    ...spotIn(annotations, read, remarks),
     ramRoleName: read('eci-ram-role-name', word, 'the name of a RAM role'),
     resourceGroupId: read('eci-resource-group-id', word, 'the ID of a resource group') ?? settings.resourceGroupId,
     imageSnapshotId:
@@ -153,7 +179,7 @@ export const annotated = (
       read('eci-auto-imc', bool, '"true" or "false"') ?? read('eci-image-cache', bool, '"true" or "false"'),
     ephemeralStorage: read(
       'eci-extra-ephemeral-storage',
-      (text) => number(1, 2000)(String(gibOf(text))),
+      (text) => number(1, MOST_EXTRA_STORAGE)(String(gibOf(text))),
       'a size such as 50Gi',
     ),
     ...networkOf(read, refuse),
@@ -192,6 +218,8 @@ export const annotated = (
   };
 };
 
+/** Of an answer of the cloud in a message, characters; the annotation may be anybody's. */
+const LONGEST_CODE = 60;
 const BYTES_PER_SECOND = 'bytes per second such as 10M, which are 80 Mbit/s';
 const DNS_FORM =
   'a configuration such as {"nameservers":"10.0.0.2,10.0.0.3","searches":"example.com","options":"ndots:2,edns0"}';

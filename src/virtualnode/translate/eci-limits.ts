@@ -19,5 +19,7 @@ export const LONGEST_VALUE = 256;
 export const LONGEST_IMAGE = 255;
 /** Items of each of a container's other lists: commands, arguments, ports, mounts. */
 export const MOST_ITEMS = 100;
+/** Temporary storage beside what an instance has for nothing; GiB. */
+export const MOST_EXTRA_STORAGE = 2_000;
 /** Bytes of a file of a ConfigMap or Secret (ROS, ALIYUN::ECI::ContainerGroup: ConfigFileToPath.Content). */
 export const LONGEST_FILE = 32_768;

@@ -4,7 +4,6 @@ import type { Tag } from '../../cloud/port.ts';
 import type { ContainerGroupSpec } from '../../cloud/container-groups.ts';
 import { forbiddenChoices } from '../../policies/instance-policy.ts';
 import { UNRESTRICTED } from '../../policies/policy.ts';
-import { instanceChoices } from '../../request/instance-choices.ts';
 import type { WorkloadPod } from '../workload-pod.ts';
 import { annotated, INSTANCE_TYPES } from './eci-annotations.ts';
 import { withClaims } from './bound-claims.ts';
@@ -14,8 +13,8 @@ import { LONGEST_NAME, MOST_CONTAINERS, MOST_TAGS, MOST_VOLUMES } from './eci-li
 import { withQueueProxyEquivalents } from './queue-proxy.ts';
 import { unsaidToEci } from './pod-security.ts';
 import { registryCredentialsOf } from './image-registry.ts';
-import { parseQuantity } from './quantity.ts';
 import { sizeOf } from './size.ts';
+import { choicesOf, temporaryStorageOf } from './temporary-storage.ts';
 import { volumeOf } from './volumes.ts';
 import { withoutEnd, withoutStart } from '../../lib/text.ts';
 
@@ -37,7 +36,8 @@ export type Translation =
 /** Translates a pod to the parameters of CreateContainerGroup. Pure and total. */
 export const translate = (input: TranslationInput): Translation => {
   const { pod, policy, settings } = input;
-  const forbidden = forbiddenChoices(instanceChoices(pod.metadata.annotations, pod.spec.volumes), policy, settings).map(
+  const choices = choicesOf(pod.metadata.annotations, pod.spec.volumes, pod.spec);
+  const forbidden = forbiddenChoices(choices, policy, settings).map(
     ({ choice: { field }, problem, remedy }): Remark => ({ field, problem, remedy }),
   );
   const { remarks, spec } = translated(input);
@@ -77,12 +77,6 @@ export const remarksOn = (
   return { refusals, notes };
 };
 
-/** The temporary storage that every instance has (ECI, "Increase the size of the temporary storage space"), bytes. */
-const FREE_STORAGE = 30 * 2 ** 30;
-
-const ephemeralOf = (requests: Readonly<Record<string, string | number>> | undefined): number =>
-  parseQuantity(requests?.['ephemeral-storage'] ?? '0') ?? 0;
-
 const specOf = (input: TranslationInput, remarks: Remarks): ContainerGroupSpec => {
   const { pod, settings, eip } = input;
   const { spec, metadata } = pod;
@@ -91,13 +85,6 @@ const specOf = (input: TranslationInput, remarks: Remarks): ContainerGroupSpec =
   const own = annotated(metadata.annotations ?? {}, settings, remarks);
   const size = own.spec.instanceTypes || own.spec.cpu ? {} : sizeOf(pod);
   const hasGpu = spec.containers.some(({ resources }) => resources?.limits?.['nvidia.com/gpu'] !== undefined);
-  const ephemeral = spec.containers.reduce((sum, { resources }) => sum + ephemeralOf(resources?.requests), 0);
-  if (ephemeral > FREE_STORAGE && own.spec.ephemeralStorage === undefined)
-    remarks.notes.push({
-      field: 'spec.containers[*].resources.requests[ephemeral-storage]',
-      problem: 'an instance has 30 GiB, and more is bought only where it is asked for by annotation',
-      remedy: 'write the GiB above 30 into k8s.aliyun.com/eci-extra-ephemeral-storage, for example "70Gi"',
-    });
   if (hasGpu && !own.spec.instanceTypes)
     remarks.refusals.push({
       field: 'spec.containers[*].resources.limits[nvidia.com/gpu]',
@@ -115,6 +102,7 @@ const specOf = (input: TranslationInput, remarks: Remarks): ContainerGroupSpec =
     clientToken: groupToken(settings.clusterUid, metadata.uid, attemptOf(pod)),
     containerGroupName: groupName(metadata.namespace ?? 'default', metadata.name, metadata.uid),
     ...own.spec,
+    ephemeralStorage: temporaryStorageOf(spec, own.spec.ephemeralStorage, remarks),
     dataCache: usedDataCache(pod, own.spec.dataCache, remarks),
     ...size,
     restartPolicy: (['Never', 'OnFailure'] as const).find((each) => each === spec.restartPolicy) ?? 'Always',

@@ -2,7 +2,6 @@ import type { WorkloadContainer, WorkloadProbe, WorkloadPod } from '../workload-
 import { decodedProbe } from './decoded-probe.ts';
 import type { Remarks } from './input.ts';
 import { shortened } from './queue-proxy-env.ts';
-import { withoutStartupProbe } from './startup-probe.ts';
 
 /**
  * Name of Knative's sidecar, and variables that identify it. Source: knative/serving
@@ -32,7 +31,7 @@ export const withQueueProxyEquivalents = (pod: WorkloadPod, remarks: Remarks): W
   if (!proxy) return pod;
   const probes = probesByContainer(pod, proxy);
   const containers = pod.spec.containers.map((container) =>
-    container === proxy ? ofQueueProxy(proxy, remarks) : ofUser(container, probes.get(container), proxy, remarks),
+    container === proxy ? ofQueueProxy(proxy, remarks) : ofUser(container, probes.get(container), proxy),
   );
   return { ...pod, spec: { ...pod.spec, containers } };
 };
@@ -139,64 +138,44 @@ const probesByContainer = (
   return taken;
 };
 
-/** A user's container with the readiness probe that Knative took from it, as far as ECI supports it. */
+/** A user's container with the readiness probe that Knative took from it, and its others as the user wrote them. */
 const ofUser = (
   container: WorkloadContainer,
   encoded: WorkloadProbe | undefined,
   proxy: WorkloadContainer,
-  remarks: Remarks,
 ): WorkloadContainer => {
-  const at = `spec.containers[${container.name}]`;
   // Without a period, queue-proxy probes continuously; ECI at most once a second.
   const often = encoded && { ...encoded, periodSeconds: Math.max(1, encoded.periodSeconds ?? 0) };
-  const readinessProbe = container.readinessProbe ?? (often && expressible(often, at, remarks));
-  const livenessProbe = container.livenessProbe && straight(container.livenessProbe, proxy);
-  const probes = { ...(readinessProbe && { readinessProbe }), ...(livenessProbe && { livenessProbe }) };
-  return withoutStartupProbe({ ...container, ...probes }, at, remarks, (probe) =>
-    expressible(straight(probe, proxy), at, remarks),
-  );
+  const { livenessProbe, startupProbe } = container;
+  const readinessProbe = container.readinessProbe ?? (often && unmarked(often));
+  return {
+    ...container,
+    ...(readinessProbe && { readinessProbe }),
+    ...(livenessProbe && { livenessProbe: straight(livenessProbe, proxy) }),
+    ...(startupProbe && { startupProbe: straight(startupProbe, proxy) }),
+  };
+};
+
+/** The probe without the header by which Knative only marks it. */
+const unmarked = (probe: WorkloadProbe): WorkloadProbe => {
+  if (!probe.httpGet) return probe;
+  const { httpHeaders = [], ...action } = probe.httpGet;
+  const own = httpHeaders.filter(({ name }) => name.toLowerCase() !== KUBELET_PROBE);
+  return { ...probe, httpGet: { ...action, ...(own.length > 0 && { httpHeaders: own }) } };
 };
 
 /**
  * Redirects a probe that Knative marked, or routed through the sidecar as older versions do, to the user's container.
  */
 const straight = (probe: WorkloadProbe, proxy: WorkloadContainer): WorkloadProbe => {
-  const { httpGet } = probe;
+  const { httpGet } = unmarked(probe);
   if (!httpGet) return probe;
-  const { httpHeaders = [], ...action } = httpGet;
-  const own = httpHeaders.filter(({ name }) => name.toLowerCase() !== KUBELET_PROBE);
-  const isThroughProxy = String(action.port) === (literal(proxy, QUEUE_PORT) ?? String(BACKEND_PORT));
-  const port = isThroughProxy ? (literal(proxy, USER_PORT) ?? action.port) : action.port;
-  return { ...probe, httpGet: { ...action, port, ...(own.length > 0 && { httpHeaders: own }) } };
+  const isThroughProxy = String(httpGet.port) === (literal(proxy, QUEUE_PORT) ?? String(BACKEND_PORT));
+  const port = isThroughProxy ? (literal(proxy, USER_PORT) ?? httpGet.port) : httpGet.port;
+  return { ...probe, httpGet: { ...httpGet, port } };
 };
 
 const portOf = ({ httpGet, tcpSocket, grpc }: WorkloadProbe): number | undefined => {
   const port = Number(httpGet?.port ?? tcpSocket?.port ?? grpc?.port);
   return Number.isInteger(port) ? port : undefined;
-};
-
-/**
- * Knative's own header only marks a probe, and is removed. Probes with other headers, which are the user's, become TCP
- * probes, as do gRPC probes.
- */
-const expressible = (probe: WorkloadProbe, at: string, remarks: Remarks): WorkloadProbe => {
-  const { httpGet, grpc } = probe;
-  if (grpc) {
-    remarks.notes.push({
-      field: `${at}.readinessProbe.grpc`,
-      problem: 'ECI has no gRPC probes',
-      remedy: `the container counts as ready when port ${grpc.port} accepts connections`,
-    });
-    return { ...timing(probe), tcpSocket: { port: grpc.port } };
-  }
-  if (!httpGet) return probe;
-  const { httpHeaders = [], ...action } = httpGet;
-  const headers = httpHeaders.filter(({ name }) => name.toLowerCase() !== KUBELET_PROBE);
-  if (headers.length === 0) return { ...probe, httpGet: action };
-  remarks.notes.push({
-    field: `${at}.readinessProbe.httpGet.httpHeaders`,
-    problem: `ECI's probes send no headers (${headers.map(({ name }) => name).join(', ')})`,
-    remedy: `the container counts as ready when port ${action.port} accepts connections`,
-  });
-  return { ...timing(probe), tcpSocket: { port: action.port } };
 };

@@ -5,15 +5,8 @@ import type { Remarks } from './input.ts';
  * The container with delays of its other probes in place of its startup probe, which ECI does not have. Without a
  * readiness probe, the startup probe is one: until it succeeds, the container is not ready. A liveness probe must not
  * end the container before the startup probe would have given up.
- *
- * @param express changes what ECI cannot express in a probe
  */
-export const withoutStartupProbe = (
-  container: WorkloadContainer,
-  at: string,
-  remarks: Remarks,
-  express: (probe: WorkloadProbe) => WorkloadProbe = (probe) => probe,
-): WorkloadContainer => {
+export const withoutStartupProbe = (container: WorkloadContainer, at: string, remarks: Remarks): WorkloadContainer => {
   const { startupProbe, ...rest } = container;
   if (!startupProbe) return container;
   const { readinessProbe, livenessProbe } = container;
@@ -26,7 +19,7 @@ export const withoutStartupProbe = (
   });
   return {
     ...rest,
-    readinessProbe: delayed(readinessProbe ?? express(startupProbe), initialDelaySeconds),
+    readinessProbe: delayed(readinessProbe ?? startupProbe, initialDelaySeconds),
     ...(livenessProbe && { livenessProbe: delayed(livenessProbe, longest) }),
   };
 };

@@ -101,7 +101,6 @@ const WITHOUT_PARAMETER = new Set([
   'eci-instance-generation',
   'eci-privatepool-id',
   'eci-privatepool-matchcriteria',
-  'eci-spot-fallback',
   'imc-match-count-request',
   'imc-perfect-match',
 ]);
@@ -114,6 +113,7 @@ const NOT_IN_THE_REQUEST = new Set([
   'eci-fail-strategy',
   'eci-reschedule-enable',
   'eci-sls-enable',
+  'eci-spot-fallback',
   'pod-fail-on-create-err',
 ]);
 

@@ -156,6 +156,9 @@ test('a user’s own headers and gRPC become the question whether the port is op
   const grpc = runKnative({ probe: '{"grpc":{"port":8080,"service":null},"successThreshold":1}' });
   t.like(grpc.user.readinessProbe, { tcpSocket: { port: 8080 }, periodSeconds: 1 });
   t.deepEqual(grpc.notes, ['spec.containers[user-container].readinessProbe.grpc']);
+  const live = runKnative({ user: { livenessProbe: { grpc: { port: 8080 }, periodSeconds: 7 } } });
+  t.deepEqual(live.user.livenessProbe, { tcpSocket: { port: 8080 }, periodSeconds: 7 });
+  t.deepEqual(live.notes, ['spec.containers[user-container].livenessProbe.grpc']);
 });
 
 test('a probe that is too long for the sidecar still tells the activator when the container listens', (t) => {
@@ -236,13 +239,11 @@ test('HTTP/2 reaches the sidecar on its own port, and so does the question wheth
   t.deepEqual(proxy.readinessProbe?.tcpSocket, { port: 8013 });
 });
 
-test('the user’s own long variables and a gRPC liveness probe are refused by name', (t) => {
-  const pod = knativePod({
-    user: { env: [{ name: 'CERT', value: 'x'.repeat(300) }], livenessProbe: { grpc: { port: 8080 } } },
-  });
+test('the user’s own long variables are refused by name', (t) => {
+  const pod = knativePod({ user: { env: [{ name: 'CERT', value: 'x'.repeat(300) }] } });
   t.deepEqual(
     refusalsOf(pod, input).map(({ field }) => field),
-    ['spec.containers[user-container].env[CERT]', 'spec.containers[user-container].livenessProbe.grpc'],
+    ['spec.containers[user-container].env[CERT]'],
   );
 });
 
@@ -256,7 +257,6 @@ test('a container that is merely called queue-proxy gets no equivalents', (t) =>
     [
       'spec.containers[queue-proxy].env[SERVING_LOGGING_CONFIG]',
       'spec.containers[queue-proxy].env[OBSERVABILITY_CONFIG]',
-      'spec.containers[queue-proxy].readinessProbe.httpGet.httpHeaders',
     ],
   );
 });

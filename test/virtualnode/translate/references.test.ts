@@ -134,16 +134,6 @@ test('a startup probe becomes delays of the others, or is the readiness probe, a
   });
 });
 
-const noted = (amount: string) =>
-  ran(podOf({ containers: [app({ resources: { requests: { 'ephemeral-storage': amount } } })] })).notes.map(
-    ({ field }) => field,
-  );
-
-test('temporary storage beyond what every instance has is not bought silently, nor left out silently', (t) => {
-  t.deepEqual(noted('30Gi'), []);
-  t.deepEqual(noted('100Gi'), ['spec.containers[*].resources.requests[ephemeral-storage]']);
-});
-
 test('the variables of the cluster’s Services come first, and the container’s own replace them', (t) => {
   const serviceEnvironment = new Map([
     ['KUBERNETES_SERVICE_HOST', '172.21.0.1'],

@@ -18,7 +18,6 @@ const volume = (source: object): PodChange => ({ volumes: [{ name: 'v', ...sourc
 const first = (container: Partial<WorkloadContainer>): PodChange => ({
   initContainers: [{ name: 'first', image: 'busybox', ...container }],
 });
-const headers = [{ name: 'X-Key', value: 'planted' }];
 const long = 'x'.repeat(257);
 const many = (count: number) => Array.from({ length: count }, (_, index) => index);
 
@@ -73,21 +72,6 @@ const rows: Readonly<Record<string, Row>> = {
     pod: of({ env: [{ name: 'A', valueFrom: { resourceFieldRef: { resource: 'limits.ephemeral-storage' } } }] }),
     fields: ['spec.containers[app].env[A]'],
     says: /set resources\.limits\.ephemeral-storage/,
-  },
-  'a gRPC probe at the start': {
-    pod: of({ startupProbe: { grpc: { port: 9 } } }),
-    fields: ['spec.containers[app].readinessProbe.grpc'],
-    says: /ECI has no gRPC probes; use tcpSocket on port 9, or exec/,
-  },
-  'gRPC probes': {
-    pod: of({ readinessProbe: { grpc: { port: 9 } }, livenessProbe: { grpc: { port: 9, service: 'x' } } }),
-    fields: ['spec.containers[app].readinessProbe.grpc', 'spec.containers[app].livenessProbe.grpc'],
-    says: /ECI has no gRPC probes; use tcpSocket on port 9, or exec/,
-  },
-  'probes with headers': {
-    pod: of({ readinessProbe: { httpGet: { port: 80, httpHeaders: headers } } }),
-    fields: ['spec.containers[app].readinessProbe.httpGet.httpHeaders'],
-    says: /send no headers \(X-Key\); probe a path that needs none, or use exec/,
   },
   'probes of another host': {
     pod: of({
@@ -336,11 +320,11 @@ test('roles that pull images are one for all, or one for each', (t) => {
 test('everything that is wrong is said at once, and before what is missing', (t) => {
   const pod = podOf({
     hostNetwork: true,
-    containers: [app({ readinessProbe: { grpc: { port: 9 } }, envFrom: [{ secretRef: { name: 'none' } }] })],
+    containers: [app({ readinessProbe: { exec: {} }, envFrom: [{ secretRef: { name: 'none' } }] })],
   });
   t.deepEqual(
     refusalsOf(pod).map(({ field }) => field),
-    ['spec.hostNetwork', 'spec.containers[app].readinessProbe.grpc'],
+    ['spec.hostNetwork', 'spec.containers[app].readinessProbe.exec.command'],
   );
 });
 

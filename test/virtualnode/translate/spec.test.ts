@@ -250,15 +250,15 @@ test('a path of a data cache is a volume of the kind hostPath, with the bucket t
 });
 
 test('an annotation that only the managed virtual node honours is left out, and that is said', (t) => {
-  const annotations = { 'k8s.aliyun.com/eci-privatepool-id': 'eap-1', 'k8s.aliyun.com/eci-spot-fallback': 'true' };
+  const annotations = { 'k8s.aliyun.com/eci-privatepool-id': 'eap-1', 'k8s.aliyun.com/eci-eviction-enable': 'true' };
   t.deepEqual(
     ran(podOf({ annotations })).notes.map(({ field, remedy }) => [field, remedy]),
     [
-      ['metadata.annotations[k8s.aliyun.com/eci-privatepool-id]', 'leave it out; the instance runs without it'],
       [
-        'metadata.annotations[k8s.aliyun.com/eci-spot-fallback]',
-        'leave it out; a spot instance is tried again until there is one',
+        'metadata.annotations[k8s.aliyun.com/eci-eviction-enable]',
+        'set limits for ephemeral-storage in emptyDir volumes',
       ],
+      ['metadata.annotations[k8s.aliyun.com/eci-privatepool-id]', 'leave it out; the instance runs without it'],
     ],
   );
 });
