@@ -16,3 +16,6 @@ export const collectRequests = async <T>(
   const ids = new Set<string>();
   return { result: await collecting.run(ids, work), requestIds: [...ids] };
 };
+
+/** Runs `work`, whose requests are no part of a collection under way: they only look at what was done. */
+export const withoutCollecting = <T>(work: () => Promise<T>): Promise<T> => collecting.run(new Set(), work);

@@ -1,6 +1,7 @@
-import type { Cloud } from '../../cloud/port.ts';
+import type { Cloud, Eip } from '../../cloud/port.ts';
 import type { Kube } from '../../kube/port.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { withoutCollecting } from '../../lib/requests.ts';
 import { withToken, type Caller } from '../../lib/token.ts';
 import { isEipAction, isAnnounceAction } from './step.ts';
 import type { Action, ActionOutcome, EipAction, AnnounceAction, RecordAction } from './step.ts';
@@ -8,6 +9,7 @@ import { allocateCall, allTags, associateCall, unassociateCall, tagsOfEip, type 
 import type { Announcement } from './pod-announcement.ts';
 import type { Announce } from './publish.ts';
 import { readRecord } from './record.ts';
+import { provesOwnership } from './safeguards.ts';
 import { asNoted } from './sending.ts';
 import type { Tracker } from './tracker.ts';
 import { TAG_PODEIP_UID } from '../../api/annotations.ts';
@@ -83,7 +85,7 @@ const writeRecord = async (
     case 'Unclaim':
       return {
         allocationId: step.allocationId,
-        written: { podEip: await podEips.recordEip(kube, step.podEip, '', signal) },
+        written: { podEip: await podEips.recordEip(kube, step.podEip, '', { signal }) },
       };
     case 'Forget':
       await podEips.forgetEip(kube, step.podEip, step.generation, signal);
@@ -102,7 +104,7 @@ const writeRecord = async (
     case 'Record':
       return {
         allocationId: step.allocationId,
-        written: { podEip: await podEips.recordEip(kube, step.podEip, step.allocationId, signal) },
+        written: { podEip: await podEips.recordEip(kube, step.podEip, step.allocationId, { signal }) },
       };
     case 'RecordBinding':
       return { written: { podEip: await podEips.recordBinding(kube, step.podEip, step.binding, signal) } };
@@ -131,20 +133,56 @@ const announcementOf = (step: AnnounceAction): Announcement => {
   return step.do === 'StandAside' ? { kind: 'handedOver', successor: step.successor } : { kind: 'none' };
 };
 
+/** So long the look at an EIP that was just bought may take, before its ID is written down without it; milliseconds. */
+const FIRST_LOOK_MS = 200;
+
+/** The EIP that was just bought; undefined where it cannot be seen at once: the next turn looks. Never rejects. */
+const firstLook = async (
+  allocationId: string,
+  { cloud, clock }: Pick<ActionPorts, 'cloud' | 'clock'>,
+  signal: AbortSignal,
+): Promise<Eip | undefined> => {
+  const limit = new AbortController();
+  const cancel = clock.timer(FIRST_LOOK_MS, () => limit.abort());
+  try {
+    return await withoutCollecting(() => cloud.describeEip(allocationId, AbortSignal.any([signal, limit.signal])));
+  } catch {
+    return undefined;
+  } finally {
+    cancel();
+  }
+};
+
+/**
+ * Buys an EIP and writes its ID down. Where it shows its tags at once, the place where it will be bound is written down
+ * with it: a process that dies before that leaves what one leaves that dies before it has the answer.
+ */
+const buy = async (
+  step: Extract<EipAction, { do: 'Allocate' }>,
+  ports: ActionPorts,
+  signal: AbortSignal,
+): Promise<ActionOutcome> => {
+  const { kube, cloud, cluster, tracker } = ports;
+  const { podEip, place } = step;
+  const answer = await cloud.allocateEip(allocateCall(cluster, podEip, step.request, step.generation), signal);
+  const { allocationId } = answer;
+  const eip = place && (await firstLook(allocationId, ports, signal));
+  const isFree = eip?.status === 'Available' && eip.lockReasons.length === 0;
+  const binding = isFree && provesOwnership(eip, podEip, cluster.uid) ? place : undefined;
+  // Without the signal: a purchase is written down even while the process is stopping.
+  const written = await podEips.recordEip(kube, asNoted(podEip, tracker), allocationId, { binding });
+  return { ...answer, written: { podEip: written }, ...(binding && eip && { eip }) };
+};
+
 const changeCloud = async (
   step: EipAction,
   ports: ActionPorts,
   epoch: string,
   signal: AbortSignal,
 ): Promise<ActionOutcome> => {
-  const { kube, cloud, cluster, tracker } = ports;
+  const { cloud, cluster } = ports;
   const { podEip } = step;
-  if (step.do === 'Allocate') {
-    const answer = await cloud.allocateEip(allocateCall(cluster, podEip, step.request, step.generation), signal);
-    // Without the signal: a purchase is written down even while the process is stopping.
-    const written = await podEips.recordEip(kube, asNoted(podEip, tracker), answer.allocationId);
-    return { ...answer, written: { podEip: written } };
-  }
+  if (step.do === 'Allocate') return buy(step, ports, signal);
   const { allocationId } = step;
   const caller: Caller = { subject: podEip.metadata.uid, attempt: epoch };
   switch (step.do) {

@@ -48,7 +48,7 @@ export const stateAfter = (step: Action, seen: ObservedState, acted: ActionOutco
     serverNow,
     readAt,
     policy: policy && { ...policy, isFresh: false },
-    eip: eipAfter(step, seen),
+    eip: acted.eip ?? eipAfter(step, seen),
   };
 };
 

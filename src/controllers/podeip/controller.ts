@@ -220,14 +220,16 @@ const CHANGES_ITS_OWN: ReadonlySet<Step['do']> = new Set([
 const MAY_COME_LATE: ReadonlySet<Step['do']> = new Set(['Claim', 'Forget', 'NoteQuiet']);
 
 /** Records the effects of a completed step that later steps, and other pods, depend on. */
-const noteDone = (step: Action, acted: ActionOutcome, { pod, podEip }: ObservedState, ports: PodEipPorts): void => {
+const noteDone = (step: Action, acted: ActionOutcome, seen: ObservedState, ports: PodEipPorts): void => {
   const { tracker, log } = ports;
+  const { pod, podEip } = seen;
   const uid = podEip?.metadata.uid ?? '';
   if (podEip && CHANGES_ITS_OWN.has(step.do)) tracker.wrote(uid, true);
   if (step.do === 'RestoreFinalizer') tracker.restored(uid);
   if (step.do === 'Allocate' && acted.allocationId !== undefined) {
     tracker.bought(uid, acted.allocationId);
     ports.purchases?.bought(step.podEip);
+    if (acted.eip) remember(acted.allocationId, { ...seen, eip: acted.eip }, ports);
   }
   if (step.do === 'Tag' && tracker.sawTags(uid, step.allocationId, 'dropped')) {
     log.warn({ eip: step.allocationId, action: 'AllocateEipAddress' }, TAGS_DROPPED);

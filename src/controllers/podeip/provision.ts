@@ -7,6 +7,7 @@ import { awaitsInstance } from './instance.ts';
 import { notVisibleYet, proveOurs } from './ownership.ts';
 import { hasNoIPv4, ipv4Of, isAnnounced } from '../../api/pod.ts';
 import type { PodRequest } from './pod-request.ts';
+import type { NicBinding } from './record.ts';
 import { checkPurchases, checkQuota } from './quota.ts';
 import {
   boughtBefore,
@@ -135,8 +136,25 @@ const buy = (it: PodEipSituation, asked: PodRequest, request: NewEip): Step => {
     checkQuota(it, request) ??
     // After the policy of the namespace: who may not name the package does not hear of it either.
     packageObstacle(it, request) ??
-    unseenMarks(it) ?? { do: 'Allocate', podEip, request, generation: record.generation }
+    unseenMarks(it) ?? {
+      do: 'Allocate',
+      podEip,
+      request,
+      generation: record.generation,
+      place: placeOf(it, asked, request),
+    }
   );
+};
+
+/** Where the EIP will be bound, if nothing comes before that and no other place is written down. */
+const placeOf = (it: PodEipSituation, { pod }: PodRequest, request: NewEip): NicBinding | undefined => {
+  const address = ipv4Of(pod);
+  // A look would show no tags.
+  const isInVain = it.seen.memory.allocateTags === 'dropped';
+  const isPlaced = request.bandwidthPackageId !== undefined || it.record.bindings.length > 0;
+  if (address === undefined || isInVain || isPlaced) return undefined;
+  const found = locateInterface(it, address);
+  return found.kind === 'value' ? found.value : undefined;
 };
 
 /**

@@ -156,7 +156,13 @@ export type AnnounceAction =
 
 /** One change of the cloud on behalf of a PodEIP; each can take effect without an answer. */
 export type EipAction = { readonly podEip: PodEip } & (
-  | { readonly do: 'Allocate'; readonly request: NewEip; readonly generation: number }
+  | {
+      readonly do: 'Allocate';
+      readonly request: NewEip;
+      readonly generation: number;
+      /** Where it will be bound, if that is clear; it is written down with the ID then, once the tags were seen. */
+      readonly place?: NicBinding | undefined;
+    }
   /** Give the EIP of an adopted PodEIP, or one that lost them at its purchase, the tags that prove whose it is. */
   | { readonly do: 'Tag'; readonly allocationId: string }
   /** Take our tags off an EIP that somebody has declared theirs. */
@@ -185,6 +191,8 @@ export interface ActionOutcome {
   readonly created?: string;
   readonly allocationId?: string;
   readonly ipAddress?: string;
+  /** The EIP that was bought, as it was read right after that; undefined where it has to be read. */
+  readonly eip?: Eip;
   /** What was written, as the API server answered; undefined where everything has to be read after the act. */
   readonly written?: { readonly podEip?: PodEip | undefined; readonly pod?: Pod | undefined } | undefined;
 }

@@ -222,9 +222,20 @@ export const forgetEip = (kube: Kube, podEip: PodEip, generation: number, signal
     signal,
   );
 
-/** Records the ID of the EIP; the note that was written before the purchase goes. */
-export const recordEip = (kube: Kube, podEip: PodEip, allocationID: string, signal?: AbortSignal): Promise<PodEip> => {
-  const annotations = mayBeQuiet(podEip) ? {} : { [QUIET_SINCE]: null };
+/**
+ * Records the ID of the EIP, and where it is about to be bound, if that is said; the note that was written before the
+ * purchase goes.
+ */
+export const recordEip = (
+  kube: Kube,
+  podEip: PodEip,
+  allocationID: string,
+  { binding, signal }: { readonly binding?: NicBinding | undefined; readonly signal?: AbortSignal } = {},
+): Promise<PodEip> => {
+  const annotations = {
+    ...(!mayBeQuiet(podEip) && { [QUIET_SINCE]: null }),
+    ...(binding && { [BINDINGS]: writeBindings(readRecord(podEip).bindings, binding) }),
+  };
   return change(kube, podEip, { metadata: { annotations }, spec: { allocationID } }, signal);
 };
 
