@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
+import { decode, encode } from '@jridgewell/sourcemap-codec';
 import { build, type BuildOptions, type Metafile, type Plugin } from 'esbuild';
 import { partly } from '../src/kube/client-node.ts';
 
@@ -55,6 +56,29 @@ const clientNode: Plugin = {
 };
 
 /**
+ * The source map, as far as it tells sources and their lines: of each line the first column. Node has the maps of all
+ * that is loaded in memory for as long as it runs, and two thirds of them are columns and names.
+ */
+const ofLines = (text: string): string => {
+  const { sources, mappings } = JSON.parse(text) as { sources: readonly string[]; mappings: string };
+  const lines = decode(mappings).map((segments) =>
+    segments.filter(([, source, line], index) => {
+      const [, lastSource, lastLine] = segments[index - 1] ?? [];
+      return source !== lastSource || line !== lastLine;
+    }),
+  );
+  const places = lines.map((segments) =>
+    segments.map(([column, source = 0, line = 0, inLine = 0]): [number, number, number, number] => [
+      column,
+      source,
+      line,
+      inLine,
+    ]),
+  );
+  return JSON.stringify({ version: 3, sources, names: [], mappings: encode(places) });
+};
+
+/**
  * Bundles the program for the image: its entry and whatever a thread is started from, and what they share and load
  * later in files beside them. All lie in one folder, because the program looks for its page, its threads and its
  * package.json from where it lies itself. Source maps are beside the files, for stack traces that name sources.
@@ -85,6 +109,7 @@ export const bundleProgram = async (root: string, program: string, into: string)
     sourcesContent: false,
   });
   mkdirSync(into, { recursive: true });
-  for (const { path, contents } of outputFiles) writeFileSync(join(into, relative(outdir, path)), contents);
+  for (const { path, contents, text } of outputFiles)
+    writeFileSync(join(into, relative(outdir, path)), path.endsWith('.map') ? ofLines(text) : contents);
   return metafile;
 };

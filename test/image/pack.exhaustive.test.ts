@@ -218,7 +218,7 @@ test.serial('what is packed is a tenth of a production install, and more is noti
   t.log(`# files | ${installed.files} -> ${packed.files}`);
   t.log(`# MiB | ${installed.size} -> ${packed.size}`);
   t.true(packed.packages <= 165, `${packed.packages} packages`);
-  t.true(packed.size <= 12, `${packed.size} MiB`);
+  t.true(packed.size <= 9, `${packed.size} MiB`);
   t.true(packed.size < installed.size / 8);
   // The VPC API has more than a thousand calls, and the Kubernetes client as many classes.
   const maps = globSync('dist/web/*.map', { cwd: image })
