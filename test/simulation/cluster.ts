@@ -327,12 +327,13 @@ export class Cluster {
     const pods = (body as { items: Pod[] }).items.filter(({ spec }) => spec.nodeName === node.name);
     this.#cloud.world.removeNetworkInterface(node.networkInterfaceId);
     await this.#send('DELETE', `/api/v1/nodes/${node.name}`);
-    for (const { metadata } of pods) {
-      for (const [address, holder] of this.#held) if (holder === metadata.uid) this.#held.delete(address);
-      this.#instances.end(metadata.uid);
-      await this.#remove(metadata.name, metadata.uid);
+    for (const { metadata } of pods) await this.#remove(metadata.name, metadata.uid);
+    // Also those of pods whose objects went before.
+    for (const [address, holder] of this.#held) {
+      if (!address.startsWith(`${node.prefix}.`)) continue;
+      this.#held.delete(address);
+      this.#instances.end(holder);
     }
-    for (const address of this.#held.keys()) if (address.startsWith(`${node.prefix}.`)) this.#held.delete(address);
     await this.#bring(node);
   }
 

@@ -98,12 +98,17 @@ export const noteDue = (step: Step, seen: ObservedState, settings: Settings): Re
 };
 
 /**
- * What is remembered after a reading. How long it has been quiet is held against the reading, which says nothing of the
- * time after it was asked for, however long its answer took: that stays as it was when the pass began.
+ * What is remembered after a reading. How long it has been quiet, and how long readings have shown the same, is held
+ * against the reading, which says nothing of the time after it was asked for, however long its answer took, or the
+ * process was not at work: that stays as it was when the pass began.
  */
 export const asOfAsking = (memory: TrackedState, before: TrackedState): TrackedState => ({
   ...memory,
   quietMs: Math.min(memory.quietMs, before.quietMs),
+  driftMs: Math.min(memory.driftMs, before.driftMs),
+  missingMs: Math.min(memory.missingMs, before.missingMs),
+  noInterfaceMs: Math.min(memory.noInterfaceMs ?? 0, before.noInterfaceMs ?? 0),
+  unusedMs: Math.min(memory.unusedMs ?? 0, before.unusedMs ?? 0),
   ...(memory.twinMs !== undefined && { twinMs: Math.min(memory.twinMs, before.twinMs ?? Infinity) }),
   inUseMs: Math.min(memory.inUseMs ?? 0, before.inUseMs ?? 0),
   ...(memory.detachedMs !== undefined && { detachedMs: Math.min(memory.detachedMs, before.detachedMs ?? 0) }),

@@ -175,8 +175,9 @@ const expireOrWait = (it: PodEipSituation, goneSince: number, otherwise?: Step):
   if (ttlMs === undefined) return justTampered('releaseAfter');
   if (ttlMs === Infinity)
     return otherwise ?? done('Kept', `${allocationID} is kept until this PodEIP is deleted`, settings.recheckMs);
-  // A time in the future was not written by a clock.
-  const endsAt = Math.min(goneSince, seen.now) + ttlMs;
+  // Of a time in the future nobody knows how long ago it was; this process counts by itself then.
+  const isAhead = goneSince > seen.now;
+  const endsAt = (isAhead ? seen.now - seen.memory.retainedMs : goneSince) + ttlMs;
   const leftMs = retainedForMs(it, { endsAt, ttlMs });
   if (leftMs <= 0)
     return retire(
@@ -185,12 +186,15 @@ const expireOrWait = (it: PodEipSituation, goneSince: number, otherwise?: Step):
         ? 'no other pod of its Service came within the hold-off'
         : `it was kept for ${releaseAfter} and no pod of its name came`,
     );
-  const until = new Date(endsAt).toISOString();
+  // Without a time that would be another one at each look.
+  const until = isAhead
+    ? `; its pod was gone at ${new Date(goneSince).toISOString()}, which is still to come by this machine’s clock: set that right`
+    : ` until ${new Date(endsAt).toISOString()}`;
   if (otherwise && (otherwise.do === 'Fail' || otherwise.do === 'Wait'))
     return { ...otherwise, ms: Math.min(otherwise.ms, leftMs) };
   return wait(
     'Kept',
-    `${allocationID} is kept for ${isHold ? 'the next pod of its Knative Service' : 'a pod of the same name'} until ${until}`,
+    `${allocationID} is kept for ${isHold ? 'the next pod of its Knative Service' : 'a pod of the same name'}${until}`,
     Math.min(leftMs, settings.recheckMs),
   );
 };

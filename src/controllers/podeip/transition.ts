@@ -67,6 +67,8 @@ export const transitionAfter = (step: Action, mono: number): Transition | undefi
 export const asOf = (memory: ObservedState['memory'], agoMs: number): ObservedState['memory'] => ({
   ...memory,
   quietMs: memory.quietMs < 0 ? memory.quietMs - agoMs : Math.max(0, memory.quietMs - agoMs),
+  driftMs: Math.max(0, memory.driftMs - agoMs),
+  missingMs: Math.max(0, memory.missingMs - agoMs),
   inUseMs: Math.max(0, (memory.inUseMs ?? 0) - agoMs),
   ...(memory.ageMs !== undefined && { ageMs: Math.max(0, memory.ageMs - agoMs) }),
 });

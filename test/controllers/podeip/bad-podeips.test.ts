@@ -72,6 +72,22 @@ row(88, 'a TTL without a time, or with one that is none, is told and releases no
   }
 });
 
+test('a clock that was set back neither ends the time that an EIP is kept nor draws it out, and is told once', (t) => {
+  const ahead = the.podEip({ allocationID, podUid: '', goneSince: '2026-11-21T12:45:00Z' });
+  const podEip = withType(ahead, { releaseStrategy: 'TTL', releaseAfter: '10m' });
+  const after = (retainedMs: number) =>
+    next({ pod: null, podEip, eip: the.eip(), memory: { ...the.quiet, retainedMs } });
+  const told = after(0);
+  t.like(told, { do: 'Wait', reason: 'Kept', ms: 600_000 });
+  t.regex(
+    'message' in told ? told.message : '',
+    /2026-11-21T12:45:00.000Z, which is still to come by this machine’s clock/,
+  );
+  t.deepEqual(after(30_000), { ...told, ms: 570_000 }, 'the same words, and so no write');
+  t.like(after(599_000), { do: 'Wait', ms: 1_000 });
+  t.like(after(600_000), { do: 'Retire' });
+});
+
 row(89, 'a time beside Follow or Never means nothing', (t) => {
   for (const releaseAfter of ['10m', 'nonsense']) {
     const follow = withType(the.podEip({ allocationID }), { releaseAfter });

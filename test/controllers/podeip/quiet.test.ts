@@ -241,10 +241,22 @@ test('the API server tells the time with each answer', async (t) => {
 });
 
 test('a reading counts from when it was asked for, however long its answer took', (t) => {
-  const asked = { quietMs: 100, isCertain: true, driftMs: 0, missingMs: 0, retainedMs: 0, inUseMs: 50, ageMs: 200 };
-  const answered = { ...asked, quietMs: 9_100, inUseMs: 9_050, ageMs: 9_200, missingMs: 9_000, detachedMs: 9_010 };
-  t.deepEqual(asOfAsking(answered, asked), { ...answered, quietMs: 100, inUseMs: 50, ageMs: 200, detachedMs: 0 });
-  t.deepEqual(asOfAsking(answered, { ...asked, detachedMs: 10 }).detachedMs, 10);
+  const asked = { quietMs: 100, isCertain: true, driftMs: 5, missingMs: 0, retainedMs: 0, inUseMs: 50, ageMs: 200 };
+  const answered = {
+    ...asked,
+    quietMs: 9_100,
+    driftMs: 9_005,
+    missingMs: 9_000,
+    inUseMs: 9_050,
+    ageMs: 9_200,
+    detachedMs: 9_010,
+    noInterfaceMs: 9_020,
+    unusedMs: 9_030,
+  };
+  const asOf = { ...asked, detachedMs: 0, noInterfaceMs: 0, unusedMs: 0 };
+  t.deepEqual(asOfAsking(answered, asked), asOf);
+  const before = { ...asked, missingMs: 3, detachedMs: 10, noInterfaceMs: 20, unusedMs: 30 };
+  t.deepEqual(asOfAsking(answered, before), before);
   const sentMeanwhile = { ...answered, quietMs: 7 };
   t.is(asOfAsking(sentMeanwhile, asked).quietMs, 7);
 });
