@@ -14,9 +14,9 @@ RUN npm ci --ignore-scripts --no-audit ${NPM_REGISTRY:+--registry=${NPM_REGISTRY
 COPY tsconfig.json ./
 COPY src ./src
 COPY image ./image
-# What the program cannot load stays behind, and comments, which would take memory: most of the packages' bytes.
+# One program of all that it loads, which starts with much less work; the licences of the packages lie beside it.
 RUN npm run build \
- && node --experimental-import-meta-resolve image/pack.ts /packed \
+ && node image/pack.ts /packed \
  && node /packed/dist/main.js --help > /dev/null
 
 FROM ${BASE_IMAGE}

@@ -9,37 +9,26 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join, relative, resolve, sep } from 'node:path';
-import { withoutComments } from './comments.ts';
-import { isCode, isModule, packageOf, reach } from './reach.ts';
+import { dirname, join, relative, resolve } from 'node:path';
+import { bundleProgram, packagesIn } from './bundle.ts';
 
 /**
- * Copies what the built program can load into a folder of its own, for the image:
+ * Bundles the built program into a folder of its own, for the image:
  *
- *     node --experimental-import-meta-resolve image/pack.ts FOLDER
+ *     node image/pack.ts FOLDER
  *
- * wants `dist/` and `node_modules/` in the working directory, and leaves `package.json`, `dist/` and the reached files of
- * `node_modules/` in FOLDER, without their comments and with the licences of their packages. The sandbox is left out: in a
- * cluster nobody wants an embedded cloud. It says how many packages and bytes a production install has, and how many are
- * left.
+ * wants `dist/` and `node_modules/` in the working directory, and leaves in FOLDER `package.json`, the program in `dist/`,
+ * and in `node_modules/` of each package that is in the program its package.json, for scanners, and its licence. The
+ * sandbox is left out: in a cluster nobody wants an embedded cloud. It says how many packages, files and bytes a
+ * production install has, and how many are left.
  */
 
 /** Their conditions ask for being passed on with the code. */
 export const isLicence = (name: string): boolean => /^(?:licen[cs]e|notice|copying|copyright)/iu.test(name);
 
-/** Copies a file, and of code what is run. */
 const copy = (from: string, to: string): void => {
   mkdirSync(dirname(to), { recursive: true });
-  if (isCode(from)) writeFileSync(to, withoutComments(readFileSync(from, 'utf8'), isModule(from)));
-  else cpSync(from, to);
-};
-
-/** The package.json files between a file and the folder of its package: by them Node knows what a `.js` is. */
-const manifestsAbove = (path: string, folder: string): string[] => {
-  const above = dirname(path);
-  const own = join(above, 'package.json');
-  const here = existsSync(own) ? [own] : [];
-  return above === folder ? here : [...here, ...manifestsAbove(above, folder)];
+  cpSync(from, to, { recursive: true });
 };
 
 const licencesOf = (folder: string): string[] =>
@@ -47,31 +36,6 @@ const licencesOf = (folder: string): string[] =>
     .filter((name) => isLicence(name))
     .map((name) => join(folder, name))
     .filter((path) => statSync(path).isFile());
-
-interface Wanted {
-  /** Files of the program itself. */
-  readonly own: readonly string[];
-  /** Files of other packages. */
-  readonly others: readonly string[];
-}
-
-/**
- * What goes with the program. Its own files are all entries: a thread is started by the name of a file, which is no import.
- */
-const filesToPack = (program: string): Wanted => {
-  const sandbox = join(program, 'sandbox');
-  const own = filesIn(program).filter((path) => !path.startsWith(sandbox + sep));
-  // The page is sent to browsers, and not loaded.
-  const page = join(program, 'web/page') + sep;
-  const entries = own.filter((path) => isCode(path) && !path.startsWith(page));
-  const others = new Set<string>();
-  for (const path of reach(entries, sandbox).files) {
-    const folder = packageOf(path);
-    if (folder === undefined) continue;
-    for (const each of [path, ...manifestsAbove(path, folder), ...licencesOf(folder)]) others.add(each);
-  }
-  return { own, others: [...others] };
-};
 
 /** The folders of a production install, by the lockfile. */
 const productionFolders = (root: string): string[] => {
@@ -89,7 +53,7 @@ const filesIn = (folder: string): string[] =>
     .map((name) => join(folder, name))
     .filter((path) => statSync(path).isFile());
 
-/** How much of other people's software it is. */
+/** How much it is: of a production install what other people wrote, of the image everything. */
 export interface Amount {
   readonly packages: number;
   readonly files: number;
@@ -114,12 +78,17 @@ const amountOf = (packages: number, files: readonly string[]): Amount => ({
  * @param program the folder in it that has the built program
  * @param folder what to pack into; it is emptied first
  */
-export const pack = (root: string, program: string, folder: string): Packed => {
-  const { own, others: files } = filesToPack(program);
+export const pack = async (root: string, program: string, folder: string): Promise<Packed> => {
   rmSync(folder, { recursive: true, force: true });
-  for (const path of files) copy(path, join(folder, relative(root, path)));
+  const web = join(folder, 'dist/web');
+  const packages = packagesIn(await bundleProgram(root, program, web), root);
+  copy(join(program, 'web/page'), join(web, 'page'));
+  // What commands name: documents, and the entry point.
+  writeFileSync(join(folder, 'dist/main.js'), "import './web/main.js';\n");
   copy(join(root, 'package.json'), join(folder, 'package.json'));
-  for (const path of own) copy(path, join(folder, 'dist', relative(program, path)));
+  for (const each of packages)
+    for (const path of [join(each, 'package.json'), ...licencesOf(each)])
+      copy(path, join(folder, relative(root, path)));
   const production = productionFolders(root);
   return {
     installed: amountOf(
@@ -127,8 +96,10 @@ export const pack = (root: string, program: string, folder: string): Packed => {
       production.flatMap((each) => filesIn(each)),
     ),
     packed: amountOf(
-      new Set(files.map((path) => packageOf(path))).size,
-      files.map((path) => join(folder, relative(root, path))),
+      packages.length,
+      globSync('**/*', { cwd: folder })
+        .map((name) => join(folder, name))
+        .filter((path) => statSync(path).isFile()),
     ),
   };
 };
@@ -139,6 +110,6 @@ const line = (what: string, { packages, files, bytes }: Amount): string =>
 if (import.meta.main) {
   const [folder] = process.argv.slice(2);
   if (folder === undefined) throw new Error('the folder to pack into is missing: image/pack.ts FOLDER');
-  const { installed, packed } = pack(process.cwd(), resolve('dist'), resolve(folder));
+  const { installed, packed } = await pack(process.cwd(), resolve('dist'), resolve(folder));
   process.stdout.write(line('a production install', installed) + line('what goes into the image', packed));
 }

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { existsSync, globSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { build } from 'esbuild';
+import { BUNDLED, packagesIn } from '../image/bundle.ts';
 import { isLicence } from '../image/pack.ts';
-import { packageOf } from '../image/reach.ts';
 import { run } from './run.ts';
 
 /** A platform that the plugin is built for, and the package of npm that has Node for it. */
@@ -65,28 +65,15 @@ interface Bundle {
 export const bundle = async (root: string, into: string): Promise<Bundle> => {
   const main = join(into, 'kubectl-eip.mjs');
   const { metafile } = await build({
+    ...BUNDLED,
     absWorkingDir: root,
     entryPoints: ['release/plugin.ts'],
     outfile: main,
-    bundle: true,
-    metafile: true,
-    platform: 'node',
-    format: 'esm',
     target: `node${NODE.version}`,
-    // Names stay, for the sake of stack traces.
-    minifyWhitespace: true,
-    minifySyntax: true,
     legalComments: 'none',
-    logLevel: 'warning',
-    // CommonJS packages among what is bundled require modules of Node.
-    banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
   });
-  const packages = new Set(
-    Object.keys(metafile.inputs).flatMap((path) => packageOf(join(root, path))?.slice(root.length + 1) ?? []),
-  );
-  const licences = [...packages]
-    .toSorted((a, b) => (a < b ? -1 : 1))
-    .map((name) => licencesIn(join(root, name), name))
+  const licences = packagesIn(metafile, root)
+    .map((folder) => licencesIn(folder, folder.slice(root.length + 1)))
     .join('');
   return { main, licences };
 };

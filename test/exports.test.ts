@@ -13,7 +13,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 
 const sources = (): Map<string, string> =>
   new Map(
-    ['src', 'test', 'dashboards', 'charts'].flatMap((folder) =>
+    ['src', 'test', 'dashboards', 'charts', 'image', 'release'].flatMap((folder) =>
       readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
         .filter((name) => /\.(ts|js)$/.test(name) && !name.includes('node_modules'))
         .map((name) => `${folder}/${name.replaceAll('\\', '/')}`)

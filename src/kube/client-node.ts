@@ -24,27 +24,34 @@ const PART = 'client-node:configuration';
  * CPU and 80 MiB of memory, which this process never uses. It gets a module with these two instead. If a version of
  * client-node takes more from there, importing it fails at once; if it takes it from elsewhere, everything is loaded.
  */
-const partly = (): { readonly resolve: ResolveHookSync; readonly load: LoadHookSync } => {
-  let at = '';
+export const partly = {
+  /** Whether the import of a file, by its path or URL, is that of the large one. */
+  replaces: (specifier: string, importer: string | undefined): boolean =>
+    specifier === GENERATED && importer?.endsWith(CONFIG) === true,
+  /** The module in its place. @param at what to write for a path that `config.js` could import */
+  source: (at: (path: string) => string): string =>
+    PARTS.map(([name, path]) => `export { ${name} } from ${JSON.stringify(at(path))};`).join(''),
+};
+
+const createHooks = (): { readonly resolve: ResolveHookSync; readonly load: LoadHookSync } => {
+  let parent = '';
   return {
     resolve: (specifier, context, next) => {
-      if (specifier !== GENERATED || context.parentURL?.endsWith(CONFIG) !== true) return next(specifier, context);
-      at = context.parentURL;
+      const { parentURL } = context;
+      if (parentURL === undefined || !partly.replaces(specifier, parentURL)) return next(specifier, context);
+      parent = parentURL;
       return { url: PART, format: 'module', shortCircuit: true };
     },
-    load: (url, context, next) => {
-      if (url !== PART) return next(url, context);
-      const source = PARTS.map(([name, path]) => `export { ${name} } from ${JSON.stringify(new URL(path, at))};`).join(
-        '',
-      );
-      return { format: 'module', shortCircuit: true, source };
-    },
+    load: (url, context, next) =>
+      url === PART
+        ? { format: 'module', shortCircuit: true, source: partly.source((path) => new URL(path, parent).href) }
+        : next(url, context),
   };
 };
 
 /** Imports client-node as far as it is used. */
 export const importClientNode = async (): Promise<ClientNode> => {
-  const hooks = registerHooks(partly());
+  const hooks = registerHooks(createHooks());
   try {
     const [{ KubeConfig }, { RequestContext }, { IsomorphicFetchHttpLibrary }] = await Promise.all([
       import('@kubernetes/client-node/dist/config.js'),

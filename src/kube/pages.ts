@@ -11,6 +11,7 @@ import { faultOfAnswer, faultOfError } from './api-status.ts';
 const PAGE_SIZE = 500;
 
 interface Page<T> {
+  /** Theirs until they ask for the next page. */
   readonly items: readonly T[];
   /** Of the collection, the same on all pages of one list. */
   readonly resourceVersion: string;
@@ -44,6 +45,8 @@ export async function* listPages<T extends KubeObject>(
     });
     yield page;
     token = page.token;
+    // Its objects must not stay in memory while the next page is read: both generators on the way hold on to the page.
+    page.items.length = 0;
   } while (token !== undefined);
 }
 
@@ -54,7 +57,7 @@ export const wholeOf = <T extends KubeObject>(resource: Resource<T>, object: T):
 const parsePage = <T extends KubeObject>(
   resource: Resource<T>,
   body: string,
-): Page<T> & { token: string | undefined } => {
+): Page<T> & { readonly items: T[]; readonly token: string | undefined } => {
   let list: { metadata?: { resourceVersion?: unknown; continue?: unknown } | null; items?: unknown };
   try {
     list = JSON.parse(body) as typeof list;

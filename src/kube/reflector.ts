@@ -108,6 +108,7 @@ export const createReflector = <T extends KubeObject, K extends KubeObject>(
 
   const list = async (signal: AbortSignal) => {
     stats.lists += 1;
+    /** The keys of what is kept: of tens of thousands of pods a few hundred. */
     const seen = new Set<string>();
     let at: string | undefined;
     const source = { transport, clock, timeoutMs: pageTimeoutMs };
@@ -117,10 +118,10 @@ export const createReflector = <T extends KubeObject, K extends KubeObject>(
       for (const item of page.items) {
         signal.throwIfAborted();
         const key = keyOf(item.metadata);
-        seen.add(key);
         const old = store.get(key)?.metadata;
         if (old?.uid !== item.metadata.uid || old.resourceVersion !== item.metadata.resourceVersion)
           put(item, 'list', signal);
+        if (store.get(key) !== undefined) seen.add(key);
       }
     }
     for (const key of store.keys()) {

@@ -1,8 +1,8 @@
 /**
  * What a controller takes that has nothing to do: memory, CPU and time until it is ready, on the embedded API, with so
- * many pods in the cluster of which one in a hundred asks for an address. It runs as it does in the image: the built
- * program, with the options of the Dockerfile. Prints Markdown. CPU and memory are the controller's own; the time until
- * it is ready depends on what else the machine does.
+ * many pods in the cluster of which one in a hundred asks for an address. It runs as it does in the image: the program
+ * that image/pack.ts makes of dist/, with the options of the Dockerfile. Prints Markdown. CPU and memory are the
+ * controller's own; the time until it is ready depends on what else the machine does.
  *
  * Two ratios are of pairs, one after the other in the same run, so that a busy machine is in both: the start in an
  * empty cluster with `node -e 0`; and what pods add to it with a process of the same options that fetches the same
@@ -10,6 +10,7 @@
  *
  *   npm run build && npm run bench:footprint
  *   npm run bench:footprint -- --pods 0,10000,50000 --runs 3
+ *   npm run bench:footprint -- --entry dist/main.js
  *   npm run bench:footprint -- --entry src/main.ts --options ''
  */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
@@ -23,6 +24,7 @@ import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs, promisify } from 'node:util';
 import { stringify } from 'yaml';
+import { pack } from '../../image/pack.ts';
 import { CRD } from '../../src/api/apiextensions.ts';
 import { EIP_HOLDER } from '../../src/api/eipholder.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
@@ -63,7 +65,7 @@ const { values } = parseArgs({
   options: {
     pods: { type: 'string', default: '0' },
     runs: { type: 'string', default: '3' },
-    entry: { type: 'string', default: 'dist/main.js' },
+    entry: { type: 'string' },
     options: { type: 'string', default: imageOptions() },
     config: { type: 'string', default: '{}' },
   },
@@ -174,6 +176,14 @@ const median = (numbers: readonly number[]): number => numbers.toSorted((a, b) =
 const row = (...cells: readonly (string | number)[]): void => void process.stdout.write(`| ${cells.join(' | ')} |\n`);
 
 const folder = await mkdtemp(join(tmpdir(), 'eip-footprint-'));
+
+/** The program of the image, far from the packages of the checkout. */
+const packed = async (): Promise<string> => {
+  await pack(ROOT, join(ROOT, 'dist'), join(folder, 'image'));
+  return join(folder, 'image/dist/main.js');
+};
+
+const entry = values.entry === undefined ? await packed() : resolve(ROOT, values.entry);
 const api = await serveKube(createApiServer({ clock, random, webhooks: {} }), { host: '127.0.0.1', port: 0 });
 const cloud = await serveCloud(createSandboxCloud({ clock, random }), { host: '127.0.0.1', port: 0 });
 await writeFile(join(folder, 'admin'), kubeconfig(api.url));
@@ -232,11 +242,10 @@ const measure = async (url: string, laterMs: number) => {
     ),
   );
   const started = performance.now();
-  const child = spawn(
-    process.execPath,
-    [...options, resolve(ROOT, values.entry), 'controller', '-c', path, '-k', kubeconfigPath],
-    { stdio: ['ignore', 'ignore', 'pipe'], env: { NODE_ENV: 'production' } },
-  );
+  const child = spawn(process.execPath, [...options, entry, 'controller', '-c', path, '-k', kubeconfigPath], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { NODE_ENV: 'production' },
+  });
   let said = '';
   child.stderr.on('data', (data: Buffer) => (said += data.toString()));
   try {
@@ -256,7 +265,9 @@ const measure = async (url: string, laterMs: number) => {
   }
 };
 
-process.stdout.write(`${values.entry}, Node ${process.versions.node}, options: ${values.options || 'none'}\n\n`);
+process.stdout.write(
+  `${values.entry ?? 'packed dist/'}, Node ${process.versions.node}, options: ${values.options || 'none'}\n\n`,
+);
 const HEAD = [
   'pods',
   'ready after s',
