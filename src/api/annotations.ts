@@ -128,8 +128,8 @@ export const EIP_MADE_WITH = 'podeip-controller.alibabacloud.com/eip-made-with';
  */
 export const ECI_ATTEMPT = 'podeip-controller.alibabacloud.com/eci-attempt';
 /**
- * On a pod of our own virtual node whose author wants it (`k8s.aliyun.com/eci-spot-fallback`): with which code the
- * cloud has refused a spot instance, in place of which a pay-as-you-go instance is asked for.
+ * On a pod of our own virtual node whose author wants it (`k8s.aliyun.com/eci-spot-fallback`): its UID, and with
+ * which code the cloud has refused a spot instance, in place of which a pay-as-you-go instance is asked for.
  */
 export const ECI_PAY_AS_YOU_GO = 'podeip-controller.alibabacloud.com/eci-pay-as-you-go';
 /**

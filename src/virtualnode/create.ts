@@ -190,10 +190,12 @@ const choosesBeyondConfiguration = ({ metadata, spec }: WorkloadPod, { node }: D
 const renewToken = ({ pod, memory }: ObservedPod, { node, settleMs }: DecideSettings): PodStep | undefined => {
   const attempt = attemptOf(pod);
   const { tokenRefusals, quietMs } = memory;
-  if (tokenRefusals?.clientToken !== groupToken(node.clusterUid, pod.metadata.uid, attempt)) return undefined;
-  if (!isTokenSpent(tokenRefusals.times)) return undefined;
+  if (!tokenRefusals) return undefined;
+  // Of another attempt: who has written this one, late or by hand, did not wait for what this process has sent.
+  const isOfAnother = tokenRefusals.clientToken !== groupToken(node.clusterUid, pod.metadata.uid, attempt);
+  if (!isOfAnother && !isTokenSpent(tokenRefusals.times)) return undefined;
   if (quietMs < settleMs) return waitFor('a request may still take effect', settleMs - quietMs);
-  return { do: 'WriteStatus', annotations: { [ECI_ATTEMPT]: String(attempt + 1) } };
+  return isOfAnother ? undefined : { do: 'WriteStatus', annotations: { [ECI_ATTEMPT]: String(attempt + 1) } };
 };
 
 type Make = PodAction & { readonly do: 'CreateGroup' };

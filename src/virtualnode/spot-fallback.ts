@@ -2,7 +2,7 @@ import { ECI_ATTEMPT, ECI_PAY_AS_YOU_GO } from '../api/annotations.ts';
 import type { ContainerGroupSpec } from '../cloud/container-groups.ts';
 import type { ObservedPod, TrackedPod } from './observation.ts';
 import type { PodAction } from './step.ts';
-import { onRefusalOf, spotOf } from './translate/eci-annotations.ts';
+import { onRefusalOf, ownAnnotations, spotOf } from './translate/eci-annotations.ts';
 import { attemptOf } from './translate/group.ts';
 import type { WorkloadPod } from './workload-pod.ts';
 
@@ -17,7 +17,8 @@ import type { WorkloadPod } from './workload-pod.ts';
  * - after a look at the account by the tags of the pod that shows none, which was asked for later than that.
  *
  * The pod says so first, in one write with the number of the attempt, which the token depends on: whoever comes after
- * this process asks for the same, and not for a spot instance again.
+ * this process asks for the same, and not for a spot instance again. Two processes at once, which nothing but the
+ * configuration keeps apart where there is no election, may each ask for one for a moment: the second one is ended.
  */
 
 /**
@@ -37,9 +38,13 @@ export const isWithoutSpot = (spec: ContainerGroupSpec | undefined, code: string
 /** The pod is to be run by a pay-as-you-go instance from now on; undefined where it is not, or not yet. */
 export const payAsYouGo = ({ pod, memory }: ObservedPod, unsureMs: number): PodAction | undefined => {
   const { refusal } = memory;
-  if (refusal?.withoutSpot === undefined || spotOf(pod.metadata.annotations) !== 'or-pay-as-you-go') return undefined;
+  if (refusal?.withoutSpot === undefined || spotOf(ownAnnotations(pod.metadata)) !== 'or-pay-as-you-go')
+    return undefined;
   if (unsureMs > 0) return undefined;
-  const annotations = { [ECI_ATTEMPT]: String(attemptOf(pod) + 1), [ECI_PAY_AS_YOU_GO]: refusal.withoutSpot };
+  const annotations = {
+    [ECI_ATTEMPT]: String(attemptOf(pod) + 1),
+    [ECI_PAY_AS_YOU_GO]: `${pod.metadata.uid} ${refusal.withoutSpot}`,
+  };
   return { do: 'WriteStatus', annotations };
 };
 
@@ -48,11 +53,11 @@ export const payAsYouGo = ({ pod, memory }: ObservedPod, unsureMs: number): PodA
  * tried.
  */
 export const failsFor = (pod: WorkloadPod, isSpotOut: boolean): boolean =>
-  onRefusalOf(pod) === 'fails' && !(isSpotOut && spotOf(pod.metadata.annotations) === 'or-pay-as-you-go');
+  onRefusalOf(pod) === 'fails' && !(isSpotOut && spotOf(ownAnnotations(pod.metadata)) === 'or-pay-as-you-go');
 
 /** Without the refusal of a spot instance, once a pay-as-you-go instance is to run the pod. */
 export const withoutSpotRefusal = (seen: ObservedPod): ObservedPod => {
   const { refusal, ...memory }: TrackedPod = seen.memory;
-  const isPast = refusal?.withoutSpot !== undefined && spotOf(seen.pod.metadata.annotations) === 'pay-as-you-go';
+  const isPast = refusal?.withoutSpot !== undefined && spotOf(ownAnnotations(seen.pod.metadata)) === 'pay-as-you-go';
   return isPast ? { ...seen, memory } : seen;
 };

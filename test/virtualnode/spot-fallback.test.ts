@@ -1,5 +1,6 @@
 import test from 'ava';
 import { ECI_ATTEMPT, ECI_PAY_AS_YOU_GO } from '../../src/api/annotations.ts';
+import { POD } from '../../src/api/core.ts';
 import { Stage } from './stage.ts';
 
 const K8S = 'k8s.aliyun.com/';
@@ -29,14 +30,15 @@ for (const code of ['OperationDenied.NoStock', 'Spot.NotMatched', 'RecommendEmpt
     t.deepEqual(askedFor(stage), ['SpotWithPriceLimit', 'pay as you go']);
     t.is(new Set(stage.created.map(({ clientToken }) => clientToken)).size, 2, 'another request, another token');
     t.like(stage.created[1], { spotPriceLimit: undefined, spotDuration: undefined });
-    t.like((await stage.pod('web'))?.metadata.annotations, { [ECI_PAY_AS_YOU_GO]: code, [ECI_ATTEMPT]: '1' });
+    const { uid, annotations } = (await stage.pod('web'))!.metadata;
+    t.like(annotations, { [ECI_PAY_AS_YOU_GO]: `${uid} ${code}`, [ECI_ATTEMPT]: '1' });
     const told = stage.events.filter(({ note }) => note.includes('pay-as-you-go'));
     t.deepEqual(
       told.map(({ reason, note }) => [reason, note]),
       [
         [
           'ChangedForECI',
-          `metadata.annotations[${K8S}eci-spot-strategy]: no spot instance was to be had (${code}); the pod runs on a pay-as-you-go instance, at its price, because ${K8S}eci-spot-fallback is "true"`,
+          `metadata.annotations[${K8S}eci-spot-strategy]: no spot instance was to be had ("${code}"); the pod runs on a pay-as-you-go instance, at its price, because ${K8S}eci-spot-fallback is "true"`,
         ],
       ],
     );
@@ -76,6 +78,41 @@ test('a spot instance that an unanswered request makes late is the pod’s, thou
   t.deepEqual(askedFor(stage), ['SpotWithPriceLimit', 'SpotWithPriceLimit']);
   t.is(stage.cloud.containerGroups().length, 1);
   t.is((await stage.pod('web'))?.metadata.annotations?.[ECI_PAY_AS_YOU_GO], undefined);
+  await stage.stop();
+});
+
+test('the mark of another pod, which was copied, and one that anybody has written mean nothing', async (t) => {
+  const stage = await Stage.create();
+  for (const mark of ['OperationDenied.NoStock', '00000000-0000-4000-8000-000000000000 OperationDenied.NoStock'])
+    await stage.runPod(`web-${mark.length}`, { ...FALLBACK, [ECI_PAY_AS_YOU_GO]: mark });
+  t.true((await stage.until(() => stage.created.length === 2)) < 20_000);
+  t.deepEqual(askedFor(stage), ['SpotWithPriceLimit', 'SpotWithPriceLimit']);
+  t.deepEqual(
+    stage.events.filter(({ note }) => note.includes('pay-as-you-go')),
+    [],
+  );
+  await stage.stop();
+});
+
+test('an attempt that somebody else has written is made once what this process has sent can take effect no more', async (t) => {
+  const stage = await Stage.create();
+  const refusal = { effect: 'never', answer: { code: 'OperationDenied.NoStock', status: 403 } } as const;
+  const lost = { effect: { afterMs: 9_000 }, answer: 'drop' } as const;
+  for (const fault of [lost, refusal]) stage.cloud.inject({ action: 'CreateContainerGroup', times: 1, fault });
+  await stage.runPod('web', FALLBACK);
+  t.true((await stage.until(() => stage.created.length === 2, 60_000)) < Infinity);
+  const { uid } = (await stage.pod('web'))!.metadata;
+  // As a write of a process before this one, which comes late.
+  const annotations = { [ECI_ATTEMPT]: '1', [ECI_PAY_AS_YOU_GO]: `${uid} OperationDenied.NoStock` };
+  await stage.kube.patch(
+    POD,
+    { namespace: 'default', name: 'web' },
+    { type: 'merge', body: { metadata: { annotations } } },
+  );
+  t.true((await stage.until(isReady(stage), 120_000)) < Infinity);
+  await stage.pass(60_000);
+  t.deepEqual(askedFor(stage), ['SpotWithPriceLimit', 'SpotWithPriceLimit'], 'the first one was carried out after all');
+  t.is(stage.cloud.containerGroups().length, 1);
   await stage.stop();
 });
 

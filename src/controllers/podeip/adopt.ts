@@ -6,7 +6,8 @@ import type { EipRequest } from '../../request/request.ts';
 import { MAX_BANDWIDTH_MBPS } from '../../request/values.ts';
 import { remedyFor } from '../../rules/conflicting-controllers.ts';
 import { isOfBefore, isUntagged } from './ownership.ts';
-import { isFinal } from '../../api/pod.ts';
+import type { Pod } from '../../api/core.ts';
+import { hasNoIPv4, ipv4Of, isFinal } from '../../api/pod.ts';
 import { hasFinalizer, type NicBinding } from './record.ts';
 import { provesOwnership } from './safeguards.ts';
 import type { Situation } from './situation.ts';
@@ -66,15 +67,19 @@ export const adopt = (it: Situation, podEip: PodEip): Step => {
     do: 'Adopt',
     podEip,
     from,
-    ...servedPodOf(it, podEip),
+    ...servedPodOf(it, podEip, eip),
     request: requestOf(podEip, eip),
     bindings: bindingsOf(it, podEip, eip),
   };
 };
 
+/** Where the EIP is bound the pod had an address then: one that has none yet is another of the name. */
+const isOfFormerPod = (pod: Pod, eip: Eip): boolean =>
+  eip.status === 'InUse' && ipv4Of(pod) === undefined && !hasNoIPv4(pod);
+
 /** The pod that the PodEIP serves; if there is none, since when it has been gone. */
-const servedPodOf = ({ seen: { now }, asked }: Situation, podEip: PodEip) => {
-  const isServed = asked !== null && !isFinal(asked.pod) && asked.isWanted;
+const servedPodOf = ({ seen: { now }, asked }: Situation, podEip: PodEip, eip: Eip) => {
+  const isServed = asked !== null && !isFinal(asked.pod) && asked.isWanted && !isOfFormerPod(asked.pod, eip);
   if (isServed) return { podUid: asked.pod.metadata.uid, goneSince: undefined };
   const lastSeen = Date.parse(podEip.status?.podLastSeen ?? '');
   return { podUid: '', goneSince: Number.isNaN(lastSeen) ? now : Math.min(now, lastSeen) };
@@ -128,6 +133,6 @@ const bindingsOf = ({ seen, asked }: Situation, podEip: PodEip, eip: Eip): reado
     (seen.interfaces ?? []).some(
       (each) => each.networkInterfaceId === networkInterfaceID && each.primaryIpAddress === privateIPAddress,
     );
-  const podUid = asked?.isWanted === true ? asked.pod.metadata.uid : '';
+  const podUid = asked?.isWanted === true && !isOfFormerPod(asked.pod, eip) ? asked.pod.metadata.uid : '';
   return [{ networkInterfaceId: networkInterfaceID, privateIpAddress: privateIPAddress, isPrimary, podUid }];
 };

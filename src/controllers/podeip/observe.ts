@@ -70,7 +70,7 @@ export const observe = async (
   const { clock, nodeOf, otherControllers } = ports;
   const left = await carried.take(keyOf(ref), ports);
   const { pod, podEip, readAt, policy, ...rest } = left ?? (await readBoth(ref, ports, signal));
-  if (podEip) ports.tracker.retained(podEip.metadata.uid, isWithoutPod(podEip, pod));
+  if (podEip) ports.tracker.retained(podEip.metadata.uid, isWithoutPod(podEip, pod), readRecord(podEip).goneSince);
   const nodeName = pod?.spec.nodeName;
   const clocks = { now: clock.now(), serverNow: ports.serverTime?.() };
   const memory = recalled({ podEip, pod, ...clocks }, ports);

@@ -32,7 +32,8 @@ export interface Entry {
   inUse: { readonly allocationId: string; readonly since: number } | undefined;
   /** The EIP that was not listed, and since when. */
   missing: { readonly allocationId: string; readonly since: number } | undefined;
-  retainedSince: number | undefined;
+  /** Since when it has been seen without a pod, and when that went by what is written down. */
+  retained: { readonly since: number; readonly goneSince: number | undefined } | undefined;
   refusal:
     | {
         act: Action['do'];
@@ -76,7 +77,7 @@ export const newEntry = (now: number): Entry => ({
   unused: undefined,
   inUse: undefined,
   missing: undefined,
-  retainedSince: undefined,
+  retained: undefined,
   refusal: undefined,
   restores: undefined,
   refusals: 0,

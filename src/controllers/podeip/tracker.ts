@@ -75,7 +75,7 @@ export class Tracker {
       inUseMs: entry.inUse === undefined ? 0 : now - entry.inUse.since,
       allocateTags: this.#allocateTags,
       missingMs: entry.missing === undefined ? 0 : now - entry.missing.since,
-      retainedMs: entry.retainedSince === undefined ? 0 : now - entry.retainedSince,
+      retainedMs: entry.retained === undefined ? 0 : now - entry.retained.since,
       restoreInMs: restores === undefined ? 0 : Math.max(0, restores.at + restorePauseMs(restores.times) - now),
       refusal: refusal && {
         action: refusal.act,
@@ -241,10 +241,11 @@ export class Tracker {
     return waiting.map(([uid]) => uid);
   }
 
-  /** Whether the PodEIP has no pod at present. */
-  retained(uid: string, isRetained: boolean): void {
+  /** Whether the PodEIP has no pod at present, and since when by what is written down: another pod may have come and gone unseen. */
+  retained(uid: string, isRetained: boolean, goneSince?: number): void {
     const entry = this.#entry(uid);
-    entry.retainedSince = isRetained ? (entry.retainedSince ?? this.#clock.mono()) : undefined;
+    const before = entry.retained?.goneSince === goneSince ? entry.retained : undefined;
+    entry.retained = isRetained ? (before ?? { since: this.#clock.mono(), goneSince }) : undefined;
   }
 
   /** Whether a network interface holds the pod's address. */

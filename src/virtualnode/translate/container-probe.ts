@@ -43,7 +43,9 @@ export const probeOf = (
   if (!written) return undefined;
   const field = `${at}.${kind}`;
   const probe = expressibleProbe(written, field, kind === 'livenessProbe', remarks);
-  const action = actionOf(probe, container, field, remarks);
+  // By the name that its author knows, where it became another action.
+  const said = (['httpGet', 'grpc', 'tcpSocket'] as const).find((each) => written[each] !== undefined) ?? 'tcpSocket';
+  const action = actionOf(probe, container, { field, tcp: `.${said}` }, remarks);
   return action && { ...action, ...timingOf(probe) };
 };
 
@@ -65,7 +67,7 @@ const timingOf = ({
 const actionOf = (
   probe: WorkloadProbe,
   container: WorkloadContainer,
-  field: string,
+  { field, tcp }: { readonly field: string; readonly tcp: string },
   remarks: Remarks,
 ): Pick<ContainerProbe, 'exec' | 'httpGet' | 'tcpSocket'> | undefined => {
   const refuse = (part: string, problem: string, remedy: string): undefined => {
@@ -86,11 +88,11 @@ const actionOf = (
   if (probe.tcpSocket) {
     if (!LOCAL.has(probe.tcpSocket.host ?? ''))
       return refuse(
-        '.tcpSocket.host',
+        `${tcp}.host`,
         `ECI probes the instance itself, not ${probe.tcpSocket.host ?? ''}`,
         'leave host out',
       );
-    const port = portOf(probe.tcpSocket.port, container, `${field}.tcpSocket`, remarks);
+    const port = portOf(probe.tcpSocket.port, container, `${field}${tcp}`, remarks);
     return port === undefined ? undefined : { tcpSocket: { port } };
   }
   return refuse('', 'the probe has no action', 'use httpGet, tcpSocket or exec');

@@ -31,8 +31,27 @@ export const namesInstanceTypes = (annotations: Readonly<Record<string, string>>
   [INSTANCE_TYPES, FORMER_INSTANCE_TYPES].some((key) => annotations[key] !== undefined);
 
 /**
+ * The annotations of a pod, without a mark of a spot instance that was refused to another pod: who makes a pod from what
+ * another one had copies it. Of its own mark the code is left.
+ */
+export const ownAnnotations = ({
+  uid,
+  annotations = {},
+}: {
+  readonly uid?: string | undefined;
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
+}): Readonly<Record<string, string>> => {
+  const { [ECI_PAY_AS_YOU_GO]: mark, ...rest } = annotations;
+  if (mark === undefined) return annotations;
+  const isOwn = uid !== undefined && mark.startsWith(`${uid} `);
+  return isOwn ? { ...rest, [ECI_PAY_AS_YOU_GO]: mark.slice(uid.length + 1) } : rest;
+};
+
+/**
  * Whether a pod is run by a spot instance, which the cloud may take back at any time: `no`, it did not ask for one;
  * `only`; `or-pay-as-you-go`, where there are none; `pay-as-you-go`, as there were none.
+ *
+ * @param annotations as {@link ownAnnotations} gives them
  */
 export const spotOf = (
   annotations: Readonly<Record<string, string>> = {},
@@ -106,7 +125,7 @@ const spotIn = (
   if (!isSpot)
     remarks.notes.push({
       field: `metadata.annotations[${K8S}eci-spot-strategy]`,
-      problem: `no spot instance was to be had (${(annotations[ECI_PAY_AS_YOU_GO] ?? '').slice(0, LONGEST_CODE)})`,
+      problem: `no spot instance was to be had (${quote((annotations[ECI_PAY_AS_YOU_GO] ?? '').slice(0, LONGEST_CODE))})`,
       remedy: `the pod runs on a pay-as-you-go instance, at its price, because ${K8S}${SPOT_FALLBACK} is "true"`,
     });
   return isSpot ? { spotStrategy, spotPriceLimit, spotDuration } : {};
