@@ -17,7 +17,7 @@ import { UNRESTRICTED } from '../policies/policy.ts';
 import { keepAlive } from './heartbeat.ts';
 import type { Registration } from './registration.ts';
 import { serveKubelet, type KubeletEndpoint, type KubeletEndpointSettings } from './logs.ts';
-import { ownAnnotations, spotOf } from './translate/eci-annotations.ts';
+import { spotOf } from './translate/eci-annotations.ts';
 import type { VirtualNodeMetrics } from './metrics.ts';
 import { PodTracker } from './tracker.ts';
 import type { NodeDescription } from './node.ts';
@@ -198,8 +198,7 @@ export const runVirtualNode = async (parts: VirtualNodeParts, signal: AbortSigna
         if (groups.whyListed !== undefined || (restless.size === 0 && groups.isSure)) return IDLE_TURNS;
         return clock.mono() - movedAt < SOON_MS ? 1 : SLOW_TURNS;
       },
-      mayBeReclaimed: () =>
-        [...pods.store.values()].some(({ metadata }) => !KEPT.has(spotOf(ownAnnotations(metadata)))),
+      mayBeReclaimed: () => [...pods.store.values()].some(({ metadata }) => !KEPT.has(spotOf(metadata))),
       changed,
     });
     const collecting = collectOrphans(

@@ -2,7 +2,7 @@ import { ECI_ATTEMPT, ECI_PAY_AS_YOU_GO } from '../api/annotations.ts';
 import type { ContainerGroupSpec } from '../cloud/container-groups.ts';
 import type { ObservedPod, TrackedPod } from './observation.ts';
 import type { PodAction } from './step.ts';
-import { onRefusalOf, ownAnnotations, spotOf } from './translate/eci-annotations.ts';
+import { onRefusalOf, spotOf } from './translate/eci-annotations.ts';
 import { attemptOf } from './translate/group.ts';
 import type { WorkloadPod } from './workload-pod.ts';
 
@@ -38,8 +38,7 @@ export const isWithoutSpot = (spec: ContainerGroupSpec | undefined, code: string
 /** The pod is to be run by a pay-as-you-go instance from now on; undefined where it is not, or not yet. */
 export const payAsYouGo = ({ pod, memory }: ObservedPod, unsureMs: number): PodAction | undefined => {
   const { refusal } = memory;
-  if (refusal?.withoutSpot === undefined || spotOf(ownAnnotations(pod.metadata)) !== 'or-pay-as-you-go')
-    return undefined;
+  if (refusal?.withoutSpot === undefined || spotOf(pod.metadata) !== 'or-pay-as-you-go') return undefined;
   if (unsureMs > 0) return undefined;
   const annotations = {
     [ECI_ATTEMPT]: String(attemptOf(pod) + 1),
@@ -53,11 +52,11 @@ export const payAsYouGo = ({ pod, memory }: ObservedPod, unsureMs: number): PodA
  * tried.
  */
 export const failsFor = (pod: WorkloadPod, isSpotOut: boolean): boolean =>
-  onRefusalOf(pod) === 'fails' && !(isSpotOut && spotOf(ownAnnotations(pod.metadata)) === 'or-pay-as-you-go');
+  onRefusalOf(pod) === 'fails' && !(isSpotOut && spotOf(pod.metadata) === 'or-pay-as-you-go');
 
 /** Without the refusal of a spot instance, once a pay-as-you-go instance is to run the pod. */
 export const withoutSpotRefusal = (seen: ObservedPod): ObservedPod => {
   const { refusal, ...memory }: TrackedPod = seen.memory;
-  const isPast = refusal?.withoutSpot !== undefined && spotOf(ownAnnotations(seen.pod.metadata)) === 'pay-as-you-go';
+  const isPast = refusal?.withoutSpot !== undefined && spotOf(seen.pod.metadata) === 'pay-as-you-go';
   return isPast ? { ...seen, memory } : seen;
 };

@@ -30,33 +30,28 @@ const FORMER_INSTANCE_TYPES = `${K8S}eci-instance-type`;
 export const namesInstanceTypes = (annotations: Readonly<Record<string, string>> = {}): boolean =>
   [INSTANCE_TYPES, FORMER_INSTANCE_TYPES].some((key) => annotations[key] !== undefined);
 
-/**
- * The annotations of a pod, without a mark of a spot instance that was refused to another pod: who makes a pod from what
- * another one had copies it. Of its own mark the code is left.
- */
-export const ownAnnotations = ({
-  uid,
-  annotations = {},
-}: {
+/** What of a pod says how it is to be run. */
+interface Marked {
   readonly uid?: string | undefined;
   readonly annotations?: Readonly<Record<string, string>> | undefined;
-}): Readonly<Record<string, string>> => {
-  const { [ECI_PAY_AS_YOU_GO]: mark, ...rest } = annotations;
-  if (mark === undefined) return annotations;
-  const isOwn = uid !== undefined && mark.startsWith(`${uid} `);
-  return isOwn ? { ...rest, [ECI_PAY_AS_YOU_GO]: mark.slice(uid.length + 1) } : rest;
+}
+
+/**
+ * With which code a spot instance was refused to the pod, in place of which it has another one; undefined where none
+ * was. Who makes a pod from what another one had copies the mark: it counts for the pod of its UID only.
+ */
+export const spotRefusalOf = ({ uid, annotations = {} }: Marked): string | undefined => {
+  const mark = annotations[ECI_PAY_AS_YOU_GO];
+  return uid !== undefined && mark?.startsWith(`${uid} `) === true ? mark.slice(uid.length + 1) : undefined;
 };
 
 /**
  * Whether a pod is run by a spot instance, which the cloud may take back at any time: `no`, it did not ask for one;
  * `only`; `or-pay-as-you-go`, where there are none; `pay-as-you-go`, as there were none.
- *
- * @param annotations as {@link ownAnnotations} gives them
  */
-export const spotOf = (
-  annotations: Readonly<Record<string, string>> = {},
-): 'no' | 'only' | 'or-pay-as-you-go' | 'pay-as-you-go' => {
-  const refusedWith = annotations[ECI_PAY_AS_YOU_GO];
+export const spotOf = (metadata: Marked): 'no' | 'only' | 'or-pay-as-you-go' | 'pay-as-you-go' => {
+  const { annotations = {} } = metadata;
+  const refusedWith = spotRefusalOf(metadata);
   if ((annotations[`${K8S}eci-spot-strategy`]?.trim() || NO_SPOT) === NO_SPOT) return 'no';
   if (annotations[`${K8S}${SPOT_FALLBACK}`]?.trim() !== 'true') return 'only';
   return refusedWith === undefined ? 'or-pay-as-you-go' : 'pay-as-you-go';
@@ -101,11 +96,7 @@ const sizeOrTypes = (types: readonly string[] | undefined): Pick<Annotated, 'cpu
 };
 
 /** The market on which the instance is bought. */
-const spotIn = (
-  annotations: Readonly<Record<string, string>>,
-  read: ReadAnnotation,
-  remarks: Remarks,
-): Partial<ContainerGroupSpec> => {
+const spotIn = (metadata: Marked, read: ReadAnnotation, remarks: Remarks): Partial<ContainerGroupSpec> => {
   const strategies = ['NoSpot', 'SpotAsPriceGo', 'SpotWithPriceLimit'] as const;
   const spotStrategy = read('eci-spot-strategy', oneOf(...strategies), `one of ${strategies.join(', ')}`);
   const spotPriceLimit = read(
@@ -121,11 +112,11 @@ const spotIn = (
       remedy: `write ${K8S}eci-spot-price-limit too, or SpotAsPriceGo`,
     });
   read(SPOT_FALLBACK, bool, '"true" or "false"');
-  const isSpot = spotOf(annotations) !== 'pay-as-you-go';
+  const isSpot = spotOf(metadata) !== 'pay-as-you-go';
   if (!isSpot)
     remarks.notes.push({
       field: `metadata.annotations[${K8S}eci-spot-strategy]`,
-      problem: `no spot instance was to be had (${quote((annotations[ECI_PAY_AS_YOU_GO] ?? '').slice(0, LONGEST_CODE))})`,
+      problem: `no spot instance was to be had (${quote((spotRefusalOf(metadata) ?? '').slice(0, LONGEST_CODE))})`,
       remedy: `the pod runs on a pay-as-you-go instance, at its price, because ${K8S}${SPOT_FALLBACK} is "true"`,
     });
   return isSpot ? { spotStrategy, spotPriceLimit, spotDuration } : {};
@@ -138,7 +129,7 @@ type Annotated = Partial<ContainerGroupSpec> & Pick<ContainerGroupSpec, 'securit
  * cannot be parsed is refused, because a wrong guess would cost money.
  */
 export const annotated = (
-  annotations: Readonly<Record<string, string>>,
+  metadata: Marked,
   settings: NodeSettings,
   remarks: Remarks,
 ): {
@@ -147,6 +138,7 @@ export const annotated = (
   hostAliases: NonNullable<WorkloadPod['spec']['hostAliases']>;
   dnsConfig: WorkloadPod['spec']['dnsConfig'];
 } => {
+  const { annotations = {} } = metadata;
   const read: ReadAnnotation = (key, parse, allowed, prefix = K8S) => {
     const given = annotations[prefix + key];
     if (given === undefined) return undefined;
@@ -188,7 +180,7 @@ export const annotated = (
       'VSwitchOrdered or VSwitchRandom',
     ),
     ...sizeOrTypes(types),
-    ...spotIn(annotations, read, remarks),
+    ...spotIn(metadata, read, remarks),
     ramRoleName: read('eci-ram-role-name', word, 'the name of a RAM role'),
     resourceGroupId: read('eci-resource-group-id', word, 'the ID of a resource group') ?? settings.resourceGroupId,
     imageSnapshotId:

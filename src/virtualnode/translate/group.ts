@@ -5,7 +5,7 @@ import type { ContainerGroupSpec } from '../../cloud/container-groups.ts';
 import { forbiddenChoices } from '../../policies/instance-policy.ts';
 import { UNRESTRICTED } from '../../policies/policy.ts';
 import type { WorkloadPod } from '../workload-pod.ts';
-import { annotated, INSTANCE_TYPES, ownAnnotations } from './eci-annotations.ts';
+import { annotated, INSTANCE_TYPES } from './eci-annotations.ts';
 import { withClaims } from './bound-claims.ts';
 import { compact, containerOf, initContainerOf } from './container.ts';
 import { noRemarks, type NodeSettings, type Remark, type Remarks, type TranslationInput } from './input.ts';
@@ -82,7 +82,7 @@ const specOf = (input: TranslationInput, remarks: Remarks): ContainerGroupSpec =
   const { spec, metadata } = pod;
   refuseWhatCannotBe(pod, remarks);
   remarks.notes.push(...unsaidToEci(pod));
-  const own = annotated(ownAnnotations(metadata), settings, remarks);
+  const own = annotated(metadata, settings, remarks);
   const size = own.spec.instanceTypes || own.spec.cpu ? {} : sizeOf(pod);
   const hasGpu = spec.containers.some(({ resources }) => resources?.limits?.['nvidia.com/gpu'] !== undefined);
   if (hasGpu && !own.spec.instanceTypes)
