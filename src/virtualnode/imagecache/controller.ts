@@ -6,10 +6,10 @@ import {
   type ImageCache,
   type ImageCacheStatus,
 } from '../../api/imagecache.ts';
-import { CloudFault } from '../../cloud/fault.ts';
+import { CloudFault, topicOf } from '../../cloud/fault.ts';
 import { FaultHistory } from '../../cloud/fault-history.ts';
 import { FAULT } from '../../cloud/fault-policy.ts';
-import type { ImageCaches, ImageCacheSpec } from '../../cloud/image-caches.ts';
+import type { CloudImageCache, ImageCaches, ImageCacheSpec } from '../../cloud/image-caches.ts';
 import { KubeFault } from '../../kube/fault.ts';
 import type { StoreEvent } from '../../kube/mirror.ts';
 import type { Kube } from '../../kube/port.ts';
@@ -139,6 +139,12 @@ const readFor = async (
   const { object } = seen;
   const { uid } = object.metadata;
   if (step.do === 'ReadSecrets') return { ...seen, secrets: await readSecrets(ports, object, signal) };
+  if (step.do === 'ReadByIds') {
+    const byIds: CloudImageCache[] = [];
+    for (const imageCacheId of step.imageCacheIds)
+      byIds.push(...(await imageCaches.describeImageCaches({ imageCacheId }, signal)));
+    return { ...seen, byIds };
+  }
   const at = clock.mono();
   const tags = imageCacheTags(object, settings.clusterUid);
   const caches = await imageCaches.describeImageCaches({ tags }, signal);
@@ -147,8 +153,7 @@ const readFor = async (
   // A reading says nothing of the time after it was asked for, however long its answer took.
   const tookMs = clock.mono() - at;
   const asOfAsking = { quietMs: quietMs - tookMs, missingMs: Math.max(0, missingMs - tookMs) };
-  const inOrder = caches.toSorted((a, b) => ((a.creationTime ?? '') < (b.creationTime ?? '') ? -1 : 1));
-  return { ...seen, caches: inOrder, memory: { ...memory, ...asOfAsking } };
+  return { ...seen, caches, memory: { ...memory, ...asOfAsking } };
 };
 
 const readSecrets = async ({ kube }: Working, { spec }: ImageCache, signal: AbortSignal): Promise<PullSecrets> => {
@@ -247,6 +252,7 @@ const createCache = async (
     tracker.refused(uid, {
       reason,
       message: error.message.slice(0, MOST_SAID),
+      topic: topicOf(error).slice(0, MOST_SAID),
       attempt: imageCacheAttempt(object),
     });
     log.warn({ imageCache: name, kind: error.kind, code: error.code, requestId: error.requestId }, error.message);

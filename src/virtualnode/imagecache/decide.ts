@@ -1,7 +1,7 @@
 import { IMAGE_CACHE_FINALIZER, type ImageCache, type ImageCacheStatus } from '../../api/imagecache.ts';
 import type { CloudImageCache } from '../../cloud/image-caches.ts';
 import type { Happening } from '../../kube/recorder.ts';
-import { imageCacheAttempt, imageCacheRequest } from './image-cache-request.ts';
+import { imageCacheAttempt, imageCacheRequest, ownerOf } from './image-cache-request.ts';
 import type { ImageCacheSettings, ObservedImageCache } from './observation.ts';
 import type { ImageCacheResult, ImageCacheStep } from './step.ts';
 
@@ -13,11 +13,17 @@ const RESTING_MS = 600_000;
 const LOOK_MS = 3_000;
 /** How long an accepted deletion may have no visible effect before it is requested again. */
 const AGAIN_MS = 20_000;
+/** Interval between reads of a cache that somebody has to delete, before its object can go. */
+const HELD_MS = 30_000;
 /** Interval between reads of Secrets that are not there, or may not be read. */
 const SECRETS_MS = 30_000;
 
 /** So many of the latest events are shown. */
 const MOST_EVENTS = 10;
+
+const [GONE, UNTAGGED, OF_ANOTHER] = ['ImageCacheGone', 'ImageCacheUntagged', 'ImageCacheOfAnother'];
+/** What is said of a cache that the status names, and is not told by the cloud. */
+const OF_NAMED: ReadonlySet<string> = new Set([GONE, UNTAGGED, OF_ANOTHER]);
 
 type Told = Omit<Happening, 'action'>;
 
@@ -30,7 +36,7 @@ const waitFor = (because: string, ms: number): ImageCacheResult => ({ do: 'Wait'
  * what this process was answered with: an ID that is merely written in the status may be anybody's.
  */
 export const decideImageCache = (seen: ObservedImageCache, settings: ImageCacheSettings): ImageCacheStep => {
-  const { object, caches } = seen;
+  const { object, caches, byIds = [] } = seen;
   const { deletionTimestamp, finalizers = [] } = object.metadata;
   const isGoing = deletionTimestamp !== undefined;
   if (!finalizers.includes(IMAGE_CACHE_FINALIZER)) {
@@ -41,16 +47,28 @@ export const decideImageCache = (seen: ObservedImageCache, settings: ImageCacheS
     return caches.length > 0 ? { do: 'Claim' } : { do: 'Done', happening: ofAnother(object) };
   }
   if (!caches) return { do: 'ReadCaches' };
-  const kept = caches.find(({ imageCacheId }) => imageCacheId === object.status?.imageCacheId) ?? caches[0];
-  const extra = caches.find((cache) => cache !== kept);
+  // A list by tags may leave out one that carries them: what is asked for by its ID shows its tags.
+  const isUnlisted = (cache: CloudImageCache) =>
+    ownerOf(cache, object, settings.clusterUid) === 'ours' &&
+    !caches.some(({ imageCacheId }) => imageCacheId === cache.imageCacheId);
+  const ours = [...caches, ...byIds.filter(isUnlisted)].toSorted(byAge);
+  const kept = ours.find(({ imageCacheId }) => imageCacheId === object.status?.imageCacheId) ?? ours[0];
+  const extra = ours.find((cache) => cache !== kept);
   if (extra) return remove(extra, seen, `it is a second image cache of ${object.metadata.name}`);
   if (isGoing) return finish(seen, kept, settings);
   return kept ? follow(seen, kept) : begin(seen, settings);
 };
 
+/** The oldest first; of the same age, as their IDs go, so that whoever looks keeps the same one. */
+const byAge = (a: CloudImageCache, b: CloudImageCache): number => {
+  const [x, y] = [a.creationTime ?? '', b.creationTime ?? ''];
+  if (x !== y) return x < y ? -1 : 1;
+  return Number(a.imageCacheId > b.imageCacheId) - Number(a.imageCacheId < b.imageCacheId);
+};
+
 const ofAnother = ({ status }: ImageCache): Told => ({
   type: 'Warning',
-  reason: 'ImageCacheOfAnother',
+  reason: OF_ANOTHER,
   note: `${status?.imageCacheId} was made by another controller, and is left alone; delete this object and create it again for a cache of this one`,
 });
 
@@ -64,7 +82,7 @@ const remove = ({ imageCacheId }: CloudImageCache, { memory }: ObservedImageCach
 const finish = (
   seen: ObservedImageCache,
   cache: CloudImageCache | undefined,
-  { settleMs, readLagMs }: ImageCacheSettings,
+  { settleMs, readLagMs, clusterUid }: ImageCacheSettings,
 ): ImageCacheStep => {
   const { createdId, deletion, wasListed, missingMs, quietMs } = seen.memory;
   if (cache) return remove(cache, seen, 'the ImageCache is being deleted');
@@ -73,8 +91,25 @@ const finish = (
     return { do: 'DeleteCache', imageCacheId: createdId, because: 'the ImageCache is being deleted' };
   const isKnown = wasListed || deletion !== undefined;
   const leftMs = Math.max(isKnown ? readLagMs - missingMs : 0, wasListed ? 0 : settleMs - quietMs);
-  return leftMs > 0 ? waitFor('a request that got no answer may still take effect', leftMs) : { do: 'LetGo' };
+  if (leftMs > 0) return waitFor('a request that got no answer may still take effect', leftMs);
+  const imageCacheIds = knownIds(seen);
+  if (imageCacheIds.length === 0) return { do: 'LetGo' };
+  // Its tags may have been taken away. Once the object is gone, nobody would know of it any more.
+  if (!seen.byIds) return { do: 'ReadByIds', imageCacheIds };
+  const untagged = seen.byIds.find((each) => ownerOf(each, seen.object, clusterUid) === 'nobody');
+  if (!untagged) return { do: 'LetGo' };
+  const { imageCacheId } = untagged;
+  if (deletion?.imageCacheId === imageCacheId && deletion.agoMs < AGAIN_MS)
+    return waitFor(`${imageCacheId} is about to go`, LOOK_MS);
+  const rest = waitFor(`${imageCacheId} exists, and has to be deleted by somebody`, HELD_MS);
+  const message = `${imageCacheId} exists, but does not carry the tags of this object, and is not deleted; delete it yourself, and this object goes; if it is not of this object, take the finalizer ${IMAGE_CACHE_FINALIZER} off by hand`;
+  return holdNamed(seen, 'Failed', { reason: UNTAGGED, message }, rest);
 };
+
+/** The IDs under which there may be a cache of the object. None of them proves whose it is. */
+const knownIds = ({ object, memory }: ObservedImageCache): readonly string[] =>
+  // One that is no ID was written by somebody else, and cannot be asked for.
+  [...new Set([object.status?.imageCacheId ?? '', memory.createdId ?? ''])].filter((id) => /^[\w-]{1,128}$/.test(id));
 
 /** The object has its cache: its status follows that of the cache. */
 const follow = ({ object, now }: ObservedImageCache, cache: CloudImageCache): ImageCacheStep => {
@@ -120,18 +155,42 @@ const newsOf = ({ imageCacheId, status, events }: CloudImageCache, name: string)
   return { type: 'Warning', reason: 'ImageCacheFailed', note };
 };
 
+/** What is said of an object that is held. */
+interface Held {
+  readonly reason: string;
+  readonly message: string;
+  /** Said before, if the last message begins like this, as of the same answer to another request. */
+  readonly topic?: string | undefined;
+  /** Events that stay in the status before it. */
+  readonly after?: NonNullable<ImageCacheStatus['events']> | undefined;
+}
+
 /** Nothing can be made for now: the status says why. */
 const hold = (
   { object, now }: ObservedImageCache,
   phase: string,
-  { reason, message }: { readonly reason: string; readonly message: string },
+  { reason, message, topic, after = [] }: Held,
   rest: ImageCacheResult,
 ): ImageCacheStep => {
   const { lastUpdatedTime: _, ...before } = object.status ?? {};
-  const wanted = { ...before, phase, events: [{ type: 'Warning', reason, message }] };
+  const last = before.events?.at(-1);
+  const isSaid = topic !== undefined && last?.reason === reason && last.message.startsWith(topic);
+  const event = isSaid ? last : { type: 'Warning', reason, message };
+  const wanted = { ...before, phase: isSaid ? before.phase : phase, events: [...after, event].slice(-MOST_EVENTS) };
   if (says(object.status, wanted)) return rest;
   const status = { ...wanted, lastUpdatedTime: timeOf(now) };
   return { do: 'WriteStatus', status, happening: { type: 'Warning', reason, note: message } };
+};
+
+/**
+ * The same, of an object whose status names a cache. Why that cache failed stays there to be read: the cloud deletes
+ * one that failed after a day.
+ */
+const holdNamed = (seen: ObservedImageCache, phase: string, held: Held, rest: ImageCacheResult): ImageCacheStep => {
+  const { phase: before = '', events = [] } = seen.object.status ?? {};
+  const after = events.filter(({ reason }) => !OF_NAMED.has(reason));
+  const hasFailed = before.endsWith('Failed') && (after.length > 0 || events.length === 0);
+  return hasFailed ? hold(seen, before, { ...held, after }, rest) : hold(seen, phase, held, rest);
 };
 
 /** The object has no cache: it is not listed yet, it is gone, or there never was one. */
@@ -147,9 +206,28 @@ const begin = (seen: ObservedImageCache, settings: ImageCacheSettings): ImageCac
   if (written === '') return create(seen, settings);
   const leftMs = (wasListed ? settings.readLagMs : settings.missingMs) - missingMs;
   if (leftMs > 0) return waitFor(`${written} is not listed`, Math.min(leftMs, LOOK_MS));
+  const imageCacheIds = knownIds(seen);
+  if (!seen.byIds && imageCacheIds.length > 0) return { do: 'ReadByIds', imageCacheIds };
+  const rest = waitFor(`${written} is not the cache of ${object.metadata.name}`, RESTING_MS);
+  const found = seen.byIds?.find(({ imageCacheId }) => imageCacheId === written);
+  const owner = found && ownerOf(found, object, settings.clusterUid);
+  if (owner === 'another') {
+    const message = `${written} carries the tags of another object, and is left alone; delete this object and create it again for a cache of its own`;
+    return holdNamed(seen, 'Failed', { reason: OF_ANOTHER, message }, rest);
+  }
+  if (owner === 'nobody') {
+    const message = `${written} exists, but does not carry the tags of this object; delete it yourself, then this object, and create it again for another one`;
+    return holdNamed(seen, 'Failed', { reason: UNTAGGED, message }, rest);
+  }
   const isExpired = Date.parse(object.status?.expireDateTime ?? '') <= now;
   const message = `${written} is gone, because ${isExpired ? 'its time was over' : 'somebody has deleted it'}; delete this object and create it again for another one`;
-  return hold(seen, isExpired ? 'Expired' : 'Failed', { reason: 'ImageCacheGone', message }, { do: 'Done' });
+  // A reading may have been wrong: it is looked for again.
+  return holdNamed(
+    seen,
+    isExpired ? 'Expired' : 'Failed',
+    { reason: GONE, message, topic: `${written} is gone` },
+    rest,
+  );
 };
 
 /** The step of an object that never had a cache. Nothing is asked for before everything is known to be valid. */

@@ -2,12 +2,13 @@ import { TAG_CLUSTER_UID } from '../../api/annotations.ts';
 import { IMAGE_CACHE } from '../../api/imagecache.ts';
 import { CloudFault } from '../../cloud/fault.ts';
 import type { CloudImageCache, ImageCaches } from '../../cloud/image-caches.ts';
+import { FaultHistory } from '../../cloud/fault-history.ts';
 import { KubeFault } from '../../kube/fault.ts';
 import type { Kube } from '../../kube/port.ts';
 import { sleepUnlessAborted, type Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Random } from '../../lib/random.ts';
-import { withToken } from '../../lib/token.ts';
+import { withToken, type Caller } from '../../lib/token.ts';
 import { endImageCache } from './end-image-cache.ts';
 import { TAG_IMAGE_CACHE_UID } from './image-cache-request.ts';
 
@@ -37,6 +38,7 @@ const orphanedCaches = (caches: readonly CloudImageCache[], alive: ReadonlySet<s
 export const collectImageCaches = async (ports: OrphanPorts, signal: AbortSignal): Promise<void> => {
   const { kube, imageCaches, clock, random, log, settings } = ports;
   const subject = `image-cache-orphans/${random.uuid()}`;
+  const faults = new FaultHistory(clock);
   let before: ReadonlySet<string> = new Set();
   for (let attempt = 1; ; attempt += 1) {
     await sleepUnlessAborted(clock, PASS_MS, signal);
@@ -47,11 +49,10 @@ export const collectImageCaches = async (ports: OrphanPorts, signal: AbortSignal
       const objects = caches.length === 0 ? [] : await kube.list(IMAGE_CACHE, {}, signal);
       const orphans = orphanedCaches(caches, new Set(objects.map(({ metadata }) => metadata.uid)));
       const seen = new Set(orphans.map(({ imageCacheId }) => imageCacheId));
-      for (const imageCacheId of [...seen].filter((id) => before.has(id))) {
-        await endImageCache(imageCaches, withToken('DeleteImageCache', { subject, attempt }, { imageCacheId }), signal);
-        log.warn({ imageCacheId }, 'Deleted an image cache whose ImageCache is gone');
-      }
+      const due = [...seen].filter((id) => before.has(id));
       before = seen;
+      faults.keep((imageCacheId) => seen.has(imageCacheId));
+      await deleteEach({ ...ports, faults }, due, { subject, attempt }, signal);
     } catch (error) {
       if (signal.aborted) return;
       const isFault = error instanceof CloudFault || error instanceof KubeFault;
@@ -60,6 +61,28 @@ export const collectImageCaches = async (ports: OrphanPorts, signal: AbortSignal
         isFault ? { kind: error.kind } : { error },
         `Image caches without an object could not be looked for; the next pass tries again: ${message}`,
       );
+    }
+  }
+};
+
+/** One that cannot be deleted keeps no other from going, and is told once for each answer. */
+const deleteEach = async (
+  { imageCaches, log, faults }: OrphanPorts & { readonly faults: FaultHistory },
+  due: readonly string[],
+  caller: Caller,
+  signal: AbortSignal,
+): Promise<void> => {
+  for (const imageCacheId of due) {
+    try {
+      await endImageCache(imageCaches, withToken('DeleteImageCache', caller, { imageCacheId }), signal);
+      faults.forget(imageCacheId);
+      log.warn({ imageCacheId }, 'Deleted an image cache whose ImageCache is gone');
+    } catch (error) {
+      if (signal.aborted || !(error instanceof CloudFault)) throw error;
+      const { isUnreported } = faults.failed(imageCacheId, 'DeleteCache', error, { needsSomebody: true });
+      const { kind, code, requestId } = error;
+      const line = `It was to be deleted and stays, an image cache whose ImageCache is gone: ${error.message}`;
+      log[isUnreported ? 'warn' : 'debug']({ imageCacheId, kind, code, requestId }, line);
     }
   }
 };

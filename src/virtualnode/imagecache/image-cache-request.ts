@@ -1,6 +1,6 @@
 import { IMAGE_CACHE_ATTEMPT, type ImageCache } from '../../api/imagecache.ts';
 import { TAG_CLUSTER_UID, TAG_PREFIX } from '../../api/annotations.ts';
-import type { ImageCacheSpec } from '../../cloud/image-caches.ts';
+import type { CloudImageCache, ImageCacheSpec } from '../../cloud/image-caches.ts';
 import type { Tag } from '../../cloud/port.ts';
 import { clientToken } from '../../lib/token.ts';
 import { quote } from '../../lib/text.ts';
@@ -42,6 +42,20 @@ export const imageCacheTags = ({ metadata }: ImageCache, clusterUid: string): re
   { key: TAG_CLUSTER_UID, value: clusterUid },
   { key: TAG_IMAGE_CACHE_UID, value: metadata.uid },
 ];
+
+/**
+ * What the tags of a cache say of whose it is: `ours` where they are those of the object, `another` where one of them
+ * names somebody else, `nobody` where they name no one.
+ */
+export const ownerOf = (
+  { tags }: CloudImageCache,
+  object: ImageCache,
+  clusterUid: string,
+): 'ours' | 'another' | 'nobody' => {
+  const wanted = imageCacheTags(object, clusterUid).map(({ key, value }) => ({ value, given: tags.get(key) }));
+  if (wanted.every(({ value, given }) => given === value)) return 'ours';
+  return wanted.some(({ value, given }) => given !== undefined && given !== value) ? 'another' : 'nobody';
+};
 
 /** How often the cloud has finally refused to make the cache; what is no number was written by somebody else. */
 export const imageCacheAttempt = ({ metadata }: ImageCache): number => {
@@ -139,8 +153,9 @@ const noteUnhonoured = (annotations: Readonly<Record<string, string>>, remarks: 
       });
 };
 
-/** `namespace:name`; undefined for anything else. */
+/** `namespace:name`; undefined for anything else: `..` in the place of a name would be a path. */
 export const pullSecretOf = (text: string): { readonly namespace: string; readonly name: string } | undefined => {
-  const [, namespace, name] = /^([a-z0-9-]{1,63}):([a-z0-9.-]{1,253})$/.exec(text) ?? [];
+  const [, namespace, name] =
+    /^([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?):([a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?)$/.exec(text) ?? [];
   return namespace !== undefined && name !== undefined ? { namespace, name } : undefined;
 };

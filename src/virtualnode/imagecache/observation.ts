@@ -15,8 +15,10 @@ export interface PullSecrets {
 export interface ObservedImageCache {
   /** From a quorum read. */
   readonly object: ImageCache;
-  /** Those in the account that carry the tags of the object, oldest first. */
+  /** Those in the account that carry the tags of the object. */
   readonly caches: readonly CloudImageCache[] | undefined;
+  /** Those with the IDs that are known for the object, with whatever tags. */
+  readonly byIds?: readonly CloudImageCache[] | undefined;
   readonly secrets: PullSecrets | undefined;
   readonly memory: TrackedImageCache;
   /** Wall time, milliseconds. */
@@ -44,6 +46,8 @@ export interface TrackedImageCache {
     | {
         readonly reason: string;
         readonly message: string;
+        /** How the message begins whenever it is the same that is said. */
+        readonly topic: string;
         /** When it is asked again; milliseconds. */
         readonly dueInMs: number;
         /** The attempt whose token the answer was to. */

@@ -6,6 +6,8 @@ import type { Happening } from '../../kube/recorder.ts';
 export type ImageCacheRead =
   /** The caches of the object in the account, by their tags. */
   | { readonly do: 'ReadCaches' }
+  /** Those with the IDs that are known for it, whatever their tags: it was not found by its tags. */
+  | { readonly do: 'ReadByIds'; readonly imageCacheIds: readonly string[] }
   /** The Secrets that it names. */
   | { readonly do: 'ReadSecrets' };
 
@@ -35,7 +37,7 @@ export type ImageCacheResult =
 export type ImageCacheStep = ImageCacheRead | ImageCacheAction | ImageCacheResult;
 
 export const isImageCacheRead = (step: ImageCacheStep): step is ImageCacheRead =>
-  step.do === 'ReadCaches' || step.do === 'ReadSecrets';
+  step.do === 'ReadCaches' || step.do === 'ReadByIds' || step.do === 'ReadSecrets';
 
 export const isImageCacheResult = (step: ImageCacheStep): step is ImageCacheResult =>
   step.do === 'Done' || step.do === 'Wait';

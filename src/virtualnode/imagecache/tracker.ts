@@ -4,6 +4,9 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Random } from '../../lib/random.ts';
 import type { TrackedImageCache } from './observation.ts';
 
+/** Why the cloud made none; see {@link TrackedImageCache}. */
+type Refusal = Omit<NonNullable<TrackedImageCache['refusal']>, 'dueInMs'>;
+
 interface Record {
   /** When the last request was sent that may have made a cache, or when the object was first seen. */
   sentAt: number;
@@ -13,7 +16,7 @@ interface Record {
   missingSince?: number | undefined;
   deletion?: { readonly imageCacheId: string; readonly at: number } | undefined;
   deletions: number;
-  refusal?: { readonly reason: string; readonly message: string; readonly dueAt: number; readonly attempt: number };
+  refusal?: Refusal & { readonly dueAt: number };
   refusals: number;
 }
 
@@ -47,6 +50,7 @@ export class ImageCacheTracker {
       refusal: refusal && {
         reason: refusal.reason,
         message: refusal.message,
+        topic: refusal.topic,
         dueInMs: refusal.dueAt - now,
         attempt: refusal.attempt,
       },
@@ -71,7 +75,7 @@ export class ImageCacheTracker {
   }
 
   /** The cloud has answered no to the attempt. */
-  refused(uid: string, refusal: { reason: string; message: string; attempt: number }): void {
+  refused(uid: string, refusal: Refusal): void {
     const record = this.#get(uid);
     const dueAt = this.#clock.mono() + backoffMs(REFUSED, record.refusals, this.#random);
     Object.assign(record, { refusal: { ...refusal, dueAt }, unanswered: undefined, refusals: record.refusals + 1 });

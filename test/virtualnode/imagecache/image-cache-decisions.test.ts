@@ -34,7 +34,7 @@ const decide = (over: Partial<ObservedImageCache>, remembered: Partial<TrackedIm
 const LISTED = {
   status: { imageCacheId: 'imc-1', phase: 'Ready', progress: '100%', startTime: '2026-11-20T11:00:00Z' },
 };
-const REFUSAL = { reason: 'CloudRefused', message: 'no', attempt: 0 };
+const REFUSAL = { reason: 'CloudRefused', message: 'No.Such: no, request 1', topic: 'No.Such:', attempt: 0 };
 
 test('a process that died anywhere, or another one, goes on from what is to be seen', (t) => {
   const going = object({ ...OURS, ...GOING });
@@ -59,8 +59,13 @@ test('a process that died anywhere, or another one, goes on from what is to be s
     ['answered, not listed', decide({}, { createdId: 'imc-1' }), { do: 'WriteStatus' }],
     ['written, not listed yet', decide({ object: object(OURS, LISTED) }), { do: 'Wait' }],
     [
-      'gone for good: it is said, and nothing is made',
+      'not found by its tags: it is asked for by its ID',
       decide({ object: object(OURS, LISTED) }, { missingMs: SETTINGS.missingMs }),
+      { do: 'ReadByIds', imageCacheIds: ['imc-1'] },
+    ],
+    [
+      'gone for good: it is said, and nothing is made',
+      decide({ object: object(OURS, LISTED), byIds: [] }, { missingMs: SETTINGS.missingMs }),
       { do: 'WriteStatus' },
     ],
     ['at rest', decide({ object: object(OURS, LISTED), caches: [cache('imc-1')] }), { do: 'Wait', ms: 600_000 }],
@@ -68,6 +73,16 @@ test('a process that died anywhere, or another one, goes on from what is to be s
       'two: the later one goes',
       decide({ caches: [cache('imc-1'), cache('imc-2')] }),
       { do: 'DeleteCache', imageCacheId: 'imc-2' },
+    ],
+    [
+      'two of the same second: the same one goes, in whichever order they are listed',
+      decide({ caches: [cache('imc-2'), cache('imc-1')] }),
+      { do: 'DeleteCache', imageCacheId: 'imc-2' },
+    ],
+    [
+      'two: the older one stays, whatever its ID',
+      decide({ caches: [cache('imc-1', { creationTime: '2026-11-20T11:00:01Z' }), cache('imc-2')] }),
+      { do: 'DeleteCache', imageCacheId: 'imc-1' },
     ],
     [
       'two: the one that the status names stays',
@@ -89,9 +104,9 @@ test('a process that died anywhere, or another one, goes on from what is to be s
     ['going, nothing known', decide({ object: going }, { quietMs: SETTINGS.settleMs - 1 }), { do: 'Wait', ms: 1 }],
     ['going, nothing can come any more', decide({ object: going }, { quietMs: SETTINGS.settleMs }), { do: 'LetGo' }],
     [
-      'going, an ID in the status alone is not deleted',
+      'going, one that only the status names is asked for by its ID',
       decide({ object: object({ ...OURS, ...GOING }, LISTED) }, { quietMs: SETTINGS.settleMs }),
-      { do: 'LetGo' },
+      { do: 'ReadByIds', imageCacheIds: ['imc-1'] },
     ],
     [
       'going, listed a moment ago',
@@ -111,6 +126,68 @@ test('a process that died anywhere, or another one, goes on from what is to be s
     ],
   ];
   for (const [title, step, expected] of cases) t.like(step, expected, title);
+});
+
+/** What the object says after a step; undefined where it is not a status that is written. */
+const written = ({ status }: ImageCache, step: ReturnType<typeof decide>): ImageCache['status'] =>
+  step.do === 'WriteStatus' ? step.status : status;
+
+const tagged = (tags: object) => [cache('imc-1', { tags: new Map(Object.entries(tags)) })];
+
+test('a cache that is not found by its tags is neither called gone nor let go nor deleted before its ID shows whose it is', (t) => {
+  const both = { 'knative-eip/cluster-uid': SETTINGS.clusterUid, 'knative-eip/image-cache-uid': 'u' };
+  const cluster = { 'knative-eip/cluster-uid': SETTINGS.clusterUid };
+  const another = { ...both, 'knative-eip/image-cache-uid': 'v' };
+  const late = { quietMs: SETTINGS.settleMs, missingMs: SETTINGS.missingMs, wasListed: true };
+  const [kept, going] = [object(OURS, LISTED), object({ ...OURS, ...GOING }, LISTED)];
+  const begun = (tags: object) => decide({ object: kept, byIds: tagged(tags) }, late);
+  const ended = (tags: object) => decide({ object: going, byIds: tagged(tags) }, late);
+  for (const tags of [{}, cluster]) {
+    const step = begun(tags);
+    t.like(step, { do: 'WriteStatus', status: { phase: 'Failed' }, happening: { reason: 'ImageCacheUntagged' } });
+    const held = { object: { ...kept, status: written(kept, step) }, byIds: tagged(tags) };
+    t.like(decide(held, late), { do: 'Wait', ms: 600_000 }, 'told once, and looked at again');
+    const last = ended(tags);
+    t.like(last, { do: 'WriteStatus', happening: { type: 'Warning', reason: 'ImageCacheUntagged' } });
+    t.regex(last.do === 'WriteStatus' ? (last.happening?.note ?? '') : '', /finalizer .*image-cache off by hand/u);
+    const heldGoing = { ...going, status: written(going, last) };
+    t.like(decide({ object: heldGoing, byIds: tagged(tags) }, late), { do: 'Wait', ms: 30_000 });
+    t.like(decide({ object: heldGoing, byIds: [] }, late), { do: 'LetGo' });
+  }
+  t.like(begun(another), { do: 'WriteStatus', happening: { reason: 'ImageCacheOfAnother' } });
+  t.like(ended(another), { do: 'LetGo' });
+  // A list by tags that leaves out what carries them.
+  t.like(begun(both), { do: 'Wait', because: 'imc-1 is Ready' });
+  t.like(ended(both), { do: 'DeleteCache', imageCacheId: 'imc-1' });
+  // The status was not written any more, or names another one.
+  const answered = { ...late, createdId: 'imc-2' };
+  t.like(decide({ object: going }, answered), { do: 'ReadByIds', imageCacheIds: ['imc-1', 'imc-2'] });
+});
+
+test('what is gone is looked for again, and why it failed stays to be read; the same refusal is told once', (t) => {
+  const late = { missingMs: SETTINGS.missingMs };
+  const events = [{ type: 'Warning', reason: 'Failed', message: 'no such host', count: 1 }];
+  const expireDateTime = new Date(NOW - 1).toISOString();
+  for (const phase of ['Failed', 'UpdateFailed']) {
+    const failed = object(OURS, { status: { ...LISTED.status, phase, expireDateTime, events } });
+    const status = written(failed, decide({ object: failed, byIds: [] }, late));
+    t.like(status, { phase, events: [{ message: 'no such host' }, { reason: 'ImageCacheGone' }] });
+    t.like(decide({ object: { ...failed, status }, byIds: [] }, late), { do: 'Wait', ms: 600_000 });
+  }
+  const deleted = object(OURS, { status: { ...LISTED.status, expireDateTime: new Date(NOW + 1).toISOString() } });
+  const status = written(deleted, decide({ object: deleted, byIds: [] }, late));
+  t.like(status, { phase: 'Failed', events: [{ reason: 'ImageCacheGone' }] });
+  t.like(
+    decide({ object: { ...deleted, status }, byIds: [], now: NOW + 2 }, late),
+    { do: 'Wait' },
+    'deleted, not expired',
+  );
+  const refusal = { ...REFUSAL, dueInMs: 9 };
+  const refused = { ...object(), status: written(object(), decide({}, { refusal })) };
+  const again = (message: string, topic: string) =>
+    decide({ object: refused }, { refusal: { ...refusal, message, topic } });
+  t.like(again('No.Such: no, request 2', 'No.Such:'), { do: 'Wait', ms: 9 });
+  t.like(again('Other: no, request 3', 'Other:'), { do: 'WriteStatus' });
 });
 
 const createdBy = (over: Partial<ImageCache> = {}) => {
@@ -164,6 +241,9 @@ test('what the object says goes into the request, and what cannot be is refused 
     [/^spec\.images: there are 0 images/u, annotated({}, { images: [] })],
     [/^spec\.images: there are 21 images/u, annotated({}, { images: Array.from({ length: 21 }, () => 'x') })],
     [/^spec\.imagePullSecrets: "pull" is no Secret/u, annotated({}, { imagePullSecrets: ['pull'] })],
+    [/"default:\.\." is no Secret/u, annotated({}, { imagePullSecrets: ['default:..'] })],
+    [/"default:\." is no Secret/u, annotated({}, { imagePullSecrets: ['default:.'] })],
+    [/"-a:pull" is no Secret/u, annotated({}, { imagePullSecrets: ['-a:pull'] })],
     [/^spec\.imageCacheSize: it is 19/u, annotated({}, { imageCacheSize: 19 })],
     [/^spec\.retentionDays: it is 0/u, annotated({}, { retentionDays: 0 })],
     [/vswitch-ids\]: "eni-1" is not possible/u, annotated({ 'k8s.aliyun.com/vswitch-ids': 'eni-1' })],
