@@ -20,8 +20,8 @@ interface ForbiddenChoice {
 /**
  * The choices that neither the configuration nor the policies of the namespace allow: nothing that a pod's author
  * writes chooses an identity, a network, data or money of the account unless an operator has said so; but CPU, memory
- * and temporary storage, which ResourceQuota counts. This is decided here and nowhere else; the virtual node, the webhook
- * and `explain` ask here. Pure.
+ * and temporary storage, which ResourceQuota counts. This is decided here and nowhere else; the virtual node, the
+ * webhook and `explain` ask here. Pure.
  */
 export const forbiddenChoices = (
   choices: readonly InstanceChoice[],

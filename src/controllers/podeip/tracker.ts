@@ -241,7 +241,7 @@ export class Tracker {
     return waiting.map(([uid]) => uid);
   }
 
-  /** Whether the PodEIP has no pod at present, and since when by what is written down: another pod may have come and gone unseen. */
+  /** Whether the PodEIP has no pod, and since when by what is written down: another may have come and gone unseen. */
   retained(uid: string, isRetained: boolean, goneSince?: number): void {
     const entry = this.#entry(uid);
     const before = entry.retained?.goneSince === goneSince ? entry.retained : undefined;

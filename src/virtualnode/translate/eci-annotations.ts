@@ -40,7 +40,7 @@ interface Marked {
  * With which code a spot instance was refused to the pod, in place of which it has another one; undefined where none
  * was. Who makes a pod from what another one had copies the mark: it counts for the pod of its UID only.
  */
-export const spotRefusalOf = ({ uid, annotations = {} }: Marked): string | undefined => {
+const spotRefusalOf = ({ uid, annotations = {} }: Marked): string | undefined => {
   const mark = annotations[ECI_PAY_AS_YOU_GO];
   return uid !== undefined && mark?.startsWith(`${uid} `) === true ? mark.slice(uid.length + 1) : undefined;
 };
