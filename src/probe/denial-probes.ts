@@ -17,7 +17,8 @@ const callDenied = async ({ ports, site }: Lab, ...[action, query]: Call): Promi
 
 /**
  * Each action on objects that are there: existence is checked before permissions are. Of those that are not denied,
- * nothing is left that the run does not give back.
+ * nothing is left that the run does not give back. So no image cache is asked for, nor deleted: there is no dry run,
+ * and each is paid for.
  */
 const callsOf = async (lab: Lab): Promise<readonly Call[]> => {
   const [allocationId, eni] = [await lab.another('4'), await lab.networkInterface()];
@@ -43,6 +44,7 @@ const callsOf = async (lab: Lab): Promise<readonly Call[]> => {
           ['CreateContainerGroup', { ...lab.groupQuery(lab.mark.groupNames.plain), DryRun: 'true' }],
           ['DescribeContainerGroups', { Limit: '1' }],
           ['DescribeContainerGroupStatus', { SinceSecond: '60' }],
+          ['DescribeImageCaches', {}],
         ] satisfies Call[])
       : []),
     ['ReleaseEipAddress', { AllocationId: allocationId }],

@@ -35,7 +35,7 @@ const MOST_SENDS = 3;
 /** Each action's API. */
 export const productOf = (action: string): NamedProduct => {
   if (action.includes('NetworkInterface')) return 'ecs';
-  return action.includes('Container') ? 'eci' : 'vpc';
+  return /Container|ImageCache/u.test(action) ? 'eci' : 'vpc';
 };
 
 /** Computes once, and gives everybody the same. */
