@@ -49,7 +49,7 @@ export const temporaryStorageOf = (
   }
   remarks.notes.push({
     field: FIELD,
-    problem: `an instance has ${FREE_GIB} GiB for nothing`,
+    problem: `an instance has ${FREE_GIB} GiB free of charge`,
     remedy: `${extra} GiB more are bought with it, and charged for as long as it runs`,
   });
   return extra;
