@@ -153,9 +153,10 @@ const remains = (stage: Stage): Promise<string[]> =>
  */
 const uninstall = async (t: ExecutionContext, stage: Stage): Promise<string> => {
   const { code, out, err } = await helm(['uninstall', 'knative-eip', '-n', HOME, '--wait'], [], stage.kubeconfig);
-  const isTooEarly = /^Error: uninstallation completed with \d error\(s\): resource CustomResourceDefinition/mu.test(
-    err,
-  );
+  const isTooEarly =
+    /^Error: uninstallation completed with \d error\(s\): resource CustomResourceDefinition\/\/\S+ still exists\. status: Terminating/mu.test(
+      err,
+    );
   if (!isTooEarly) t.is(code, 0, err);
   const { out: list } = await helm(['list', '--all-namespaces', '--short'], [], stage.kubeconfig);
   t.is(list.trim(), '', 'no release is left');
