@@ -1,5 +1,15 @@
 import { mutant, played, type Mutant } from './mutant.ts';
-import { podeip, detached, finalizing, handoverOrder, quiet, sending, transfer, twin } from './seams.ts';
+import {
+  podeip,
+  detached,
+  finalizing,
+  handoverOrder,
+  knownPurchases,
+  quiet,
+  sending,
+  transfer,
+  twin,
+} from './seams.ts';
 
 /** What is kept, handed over and given back, and when. */
 export const endingMutants: readonly Mutant[] = [
@@ -21,6 +31,15 @@ export const endingMutants: readonly Mutant[] = [
   mutant(
     'not found means gone: one look is enough on the way out',
     podeip('notReleasedYet', () => () => undefined),
+  ),
+  mutant(
+    'what is written down is all that was bought, whoever bought and whatever was answered',
+    knownPurchases(
+      'isAllThatWasBought',
+      () =>
+        ({ seen, podEip }) =>
+          seen.memory.released === podEip.spec.allocationID,
+    ),
   ),
   mutant(
     'kept for nobody: an EIP that is kept stays bound',

@@ -1,3 +1,4 @@
+import { isAllThatWasBought } from './known-purchases.ts';
 import { ALLOW_EIP_ROB, TAG_CLUSTER_UID, TAG_PODEIP_UID } from '../../api/annotations.ts';
 import type { Pod } from '../../api/core.ts';
 import { FINALIZER, type PodEip } from '../../api/podeip.ts';
@@ -199,6 +200,7 @@ export const notReleasedYet = (it: PodEipSituation): Step | undefined => {
   const { ageMs = Infinity } = memory;
   if (ageMs < settings.readLagMs)
     return wait('Releasing', `${allocationID} is too new to be missed already`, settings.readLagMs - ageMs);
+  if (isAllThatWasBought(it)) return undefined;
   // Where this process has seen that tags are kept, what was bought carries them.
   if (!seen.tagged) return memory.allocateTags === 'kept' ? { do: 'ReadTaggedEips' } : readBought(it);
   const other = seen.tagged.find(({ allocationId }) => allocationId !== allocationID);
