@@ -3,7 +3,6 @@ import { onBehalfOfMany } from '../lib/on-behalf-of.ts';
 import { CloudFault } from './fault.ts';
 import { FAULT } from './fault-policy.ts';
 import type { Cloud, Eip } from './port.ts';
-import type { Throttle } from './throttle.ts';
 
 /** DescribeEipAddresses takes at most 50 IDs (alibabacloud-go/vpc-20160428, DescribeEipAddressesRequest). */
 export const LARGEST_BATCH = 50;
@@ -25,7 +24,10 @@ const windowMs = ({ left, perMinute }: DescribeCalls): number => {
 };
 
 /** What is known of the account's calls: see throttle.ts. */
-type DescribeCalls = Pick<Throttle, 'left' | 'perMinute'>;
+interface DescribeCalls {
+  readonly left: (action: 'DescribeEipAddresses') => number;
+  readonly perMinute: (action: 'DescribeEipAddresses') => number;
+}
 
 /** A cloud that can describe several EIPs in one call. An ID that the answer does not list is not in the map. */
 export interface FoldableCloud extends Cloud {

@@ -60,8 +60,8 @@ export interface WorkQueue {
   /** Makes the key due now. A deadline that it has is void: the run that comes decides about the next one. */
   add(key: string, priority?: Priority): void;
   /**
-   * Makes the key due now, before all of its owner's that wait in its lane: it has gone a step, and stands behind nobody
-   * who has not begun.
+   * Makes the key due now, before all of its owner's that wait in its lane: it has gone a step, and stands behind
+   * nobody who has not begun.
    */
   goOn(key: string): void;
   /**

@@ -84,9 +84,10 @@ test('as many are worked on that need a new EIP as may be bought now, so that no
   t.is(roomOf('started', calls(0), 0), Infinity);
 });
 
+const rooms = (waitedMs: number, rate = {}) =>
+  [0, 1, 3, 5, 6, 10].map((left) => roomOf('detach', calls(left, 2, rate), waitedMs));
+
 test('who has waited long waits a tenth longer, and goes with others, as far as the rate brings any in that time', (t) => {
-  const rooms = (waitedMs: number, rate = {}) =>
-    [0, 1, 3, 5, 6, 10].map((left) => roomOf('detach', calls(left, 2, rate), waitedMs));
   t.deepEqual(rooms(9_000), [3, 4, 6, 8, 9, 13], 'nobody else comes in 0.9 s');
   t.deepEqual(rooms(15_000), [2, 2, 5, 7, 8, 12], 'three come in 1.5 s');
   t.deepEqual(rooms(30_000), [2, 2, 2, 2, 8, 12], 'six come in 3 s');

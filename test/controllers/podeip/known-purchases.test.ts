@@ -40,24 +40,25 @@ test('who has bought the one EIP of a PodEIP himself and released it looks for n
   for (const [why, step] of Object.entries(others)) t.is(step, 'ReadTaggedEips', why);
 });
 
+const knows = (happens: (tracker: Tracker) => void): string => {
+  const clock = new ManualClock(0);
+  const tracker = new Tracker(clock, systemRandom);
+  const uid = ENDING.metadata.uid;
+  tracker.created(uid);
+  happens(tracker);
+  tracker.sending(uid, 'Release');
+  tracker.accepted(uid, { do: 'Release', podEip: ENDING, allocationId: 'eip-1' });
+  return next({ ...tracker.recall(uid), quietMs: 60_000, ageMs: 60_000, allocateTags: 'kept' });
+};
+const buys = (tracker: Tracker, allocationId: string): void => tracker.bought(ENDING.metadata.uid, allocationId);
+const fails = (tracker: Tracker, kind: CloudFaultKind): void =>
+  tracker.failed(
+    ENDING.metadata.uid,
+    { do: 'Release', podEip: ENDING, allocationId: 'eip-1' },
+    new CloudFault({ kind, action: 'ReleaseEipAddress', code: 'Some', message: 'some' }),
+  );
+
 test('what a process knows of its purchases ends with the first one that may be another', (t) => {
-  const knows = (happens: (tracker: Tracker) => void): string => {
-    const clock = new ManualClock(0);
-    const tracker = new Tracker(clock, systemRandom);
-    const uid = ENDING.metadata.uid;
-    tracker.created(uid);
-    happens(tracker);
-    tracker.sending(uid, 'Release');
-    tracker.accepted(uid, { do: 'Release', podEip: ENDING, allocationId: 'eip-1' });
-    return next({ ...tracker.recall(uid), quietMs: 60_000, ageMs: 60_000, allocateTags: 'kept' });
-  };
-  const buys = (tracker: Tracker, allocationId: string): void => tracker.bought(ENDING.metadata.uid, allocationId);
-  const fails = (tracker: Tracker, kind: CloudFaultKind): void =>
-    tracker.failed(
-      ENDING.metadata.uid,
-      { do: 'Release', podEip: ENDING, allocationId: 'eip-1' },
-      new CloudFault({ kind, action: 'ReleaseEipAddress', code: 'Some', message: 'some' }),
-    );
   t.is(
     knows((tracker) => buys(tracker, 'eip-1')),
     'RemoveFinalizer',
