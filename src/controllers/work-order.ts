@@ -52,6 +52,8 @@ interface CallsOf {
   left(action: ScarceAction): number;
   /** How many are not answered yet: the keys that wait for these need no other. */
   underWay(action: ScarceAction): number;
+  /** How many wait for their turn: of the lane at most {@link WAIT_FOR_TURN}, and what calls it besides. */
+  waiting(action: ScarceAction): number;
   /** How many a minute may be sent at the full rate. */
   perMinute(action: ScarceAction): number;
   /** The part of that which is used at present. */
@@ -83,7 +85,8 @@ export const roomOf = (lane: QueueLane, calls: CallsOf, waitedMs: number): numbe
   const together = togetherOf(action, calls, waitedMs);
   const left = calls.left(action);
   const underWay = calls.underWay(action);
-  if (together === 1) return left + underWay + WAIT_FOR_TURN;
+  // Where others wait, one of the lane stands in line with them: they would never leave so many.
+  if (together === 1 || calls.waiting(action) > WAIT_FOR_TURN) return left + underWay + WAIT_FOR_TURN;
   return left < together ? underWay : left + underWay;
 };
 

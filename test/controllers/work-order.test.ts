@@ -58,11 +58,12 @@ test('what goes back, what is under way and what is to be bought for have worker
   });
 });
 
-const calls = (left: number, underWay = 0, { perMinute = 120, pace = 1 } = {}) => ({
+const calls = (left: number, underWay = 0, { perMinute = 120, pace = 1, waiting = 0 } = {}) => ({
   left: () => left,
   underWay: () => underWay,
   perMinute: () => perMinute,
   pace: () => pace,
+  waiting: () => waiting,
 });
 
 test('as many are worked on that need a new EIP as may be bought now, so that none sleeps over what it has seen', (t) => {
@@ -92,6 +93,8 @@ test('who has waited long waits a tenth longer, and goes with others, as far as 
   t.deepEqual(rooms(15_000), [2, 2, 5, 7, 8, 12], 'three come in 1.5 s');
   t.deepEqual(rooms(30_000), [2, 2, 2, 2, 8, 12], 'six come in 3 s');
   t.deepEqual(rooms(3_600_000), [2, 2, 2, 2, 8, 12], 'and nobody waits longer');
+  t.deepEqual(rooms(30_000, { waiting: 1 }), [2, 2, 2, 2, 8, 12], 'one that waits is of the lane');
+  t.deepEqual(rooms(30_000, { waiting: 2 }), [3, 4, 6, 8, 9, 13], 'beside others who wait it stands in line');
   t.deepEqual(rooms(30_000, { pace: 0.5 }), [2, 2, 5, 7, 8, 12], 'three, where the cloud has throttled');
   t.deepEqual(rooms(30_000, { perMinute: 12 }), [3, 4, 6, 8, 9, 13], 'none, with a tenth of the account');
 });
