@@ -2,8 +2,8 @@
  * How fast addresses come and go, and what they cost, by the shape of the work: in virtual time and exact. Prints
  * Markdown.
  *
- *   npm run bench                                  1, 10, 50, 200 and 1,000 pods at once; 1,000 EIPs at rest; an EIP from
- *                                                  one pod to the next; up to 200 pods at once on the virtual node
+ *   npm run bench                                  1, 10, 50, 200 and 1,000 pods at once; 1,000 EIPs at rest; an EIP
+ *                                                  from one pod to the next; up to 200 pods at once on the virtual node
  *   npm run bench -- --pods 1,50 --rest 0          only these numbers of pods, and nothing at rest
  *   npm run bench -- --pods 0 --rest 0 --node 50 --handover 0
  *                                                  only the virtual node
