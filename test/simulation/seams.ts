@@ -16,6 +16,7 @@ import type * as Fence from '../../src/cloud/fence.ts';
 import type * as Finalizing from '../../src/controllers/podeip/finalize.ts';
 import type * as ClaimTurns from '../../src/virtualnode/claim-turn.ts';
 import type * as Creation from '../../src/virtualnode/create.ts';
+import type * as KnownPurchases from '../../src/controllers/podeip/known-purchases.ts';
 import type * as IgnoredChange from '../../src/controllers/podeip/ignored-change.ts';
 import type * as PodModule from '../../src/api/pod.ts';
 import type * as Locate from '../../src/controllers/podeip/locate.ts';
@@ -97,6 +98,7 @@ export const ownerPauses = exportsOf<typeof OwnerPauseModule>('src/virtualnode/o
 export const podTracker = exportsOf<typeof PodTrackers>('src/virtualnode/tracker.ts');
 export const spotFallback = exportsOf<typeof SpotFallback>('src/virtualnode/spot-fallback.ts');
 export const writeStatus = exportsOf<typeof StatusWrites>('src/virtualnode/write-status.ts');
+export const knownPurchases = exportsOf<typeof KnownPurchases>('src/controllers/podeip/known-purchases.ts');
 export const ignoredChange = exportsOf<typeof IgnoredChange>('src/controllers/podeip/ignored-change.ts');
 export const pod = exportsOf<typeof PodModule>('src/api/pod.ts');
 export const locate = exportsOf<typeof Locate>('src/controllers/podeip/locate.ts');
