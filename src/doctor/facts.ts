@@ -125,6 +125,16 @@ export interface VirtualNodeFact {
   readonly pods: number;
 }
 
+/** The kind ImageCache, where the virtual node is to make caches of it. */
+export interface ImageCachesFact {
+  /** Whether the kind is served; undefined where only the rights could be asked for. */
+  readonly isServed: boolean | undefined;
+  /** Of whoever runs the virtual node; undefined where nobody can tell who that is. */
+  readonly rights: RightsFact | undefined;
+  /** Names of those of which another controller has made the cache. */
+  readonly ofOthers: readonly string[];
+}
+
 export interface NodeRequestFact {
   readonly name: string;
   /** Who made it; the API server says so. */
@@ -226,6 +236,7 @@ export interface Questions {
   readonly webhookSecret: WebhookSecretFact | undefined;
   readonly webhookAnswer: WebhookAnswerFact | undefined;
   readonly virtualNode: VirtualNodeFact | undefined;
+  readonly imageCaches: ImageCachesFact | undefined;
   /** Certificate requests of the Node that nobody has answered. */
   readonly nodeRequests: readonly NodeRequestFact[];
   /** The end of the Node's client certificate, milliseconds since 1970. */
@@ -285,6 +296,7 @@ export const QUESTIONS: Readonly<Record<QuestionName, string>> = {
   webhookSecret: 'the authority of the webhooks’ certificate',
   webhookAnswer: 'whether the webhooks answer (by a dry run)',
   virtualNode: 'the virtual node',
+  imageCaches: 'the ImageCaches',
   nodeRequests: 'the certificate requests of the virtual node',
   nodeCertificate: 'the certificate of the virtual node',
   knative: 'Knative Serving',

@@ -41,6 +41,21 @@ import type * as Token from '../../src/lib/token.ts';
 import type * as Transfer from '../../src/controllers/podeip/transfer.ts';
 import type * as TwinModule from '../../src/controllers/podeip/twin.ts';
 import type * as Writes from '../../src/controllers/podeip/writes.ts';
+import type * as PodDecision from '../../src/virtualnode/decide.ts';
+import type * as EciAnnotations from '../../src/virtualnode/translate/eci-annotations.ts';
+import type * as EndAndLook from '../../src/virtualnode/end-and-look.ts';
+import type * as Ended from '../../src/virtualnode/ended.ts';
+import type * as ImageCacheDecision from '../../src/virtualnode/imagecache/decide.ts';
+import type * as ImageCacheRequests from '../../src/virtualnode/imagecache/image-cache-request.ts';
+import type * as Nodes from '../../src/virtualnode/node.ts';
+import type * as Healing from '../../src/virtualnode/healing.ts';
+import type * as OrphanBreaker from '../../src/virtualnode/orphan-breaker.ts';
+import type * as OrphanPasses from '../../src/virtualnode/orphan-passes.ts';
+import type * as OwnEip from '../../src/virtualnode/own-eip.ts';
+import type * as OwnerPauseModule from '../../src/virtualnode/owner-pauses.ts';
+import type * as PodTrackers from '../../src/virtualnode/tracker.ts';
+import type * as SpotFallback from '../../src/virtualnode/spot-fallback.ts';
+import type * as StatusWrites from '../../src/virtualnode/write-status.ts';
 import { exportsOf } from './mutation.ts';
 
 /*
@@ -66,6 +81,23 @@ export const fence = exportsOf<typeof Fence>('src/cloud/fence.ts');
 export const finalizing = exportsOf<typeof Finalizing>('src/controllers/podeip/finalize.ts');
 export const creation = exportsOf<typeof Creation>('src/virtualnode/create.ts');
 export const claimTurn = exportsOf<typeof ClaimTurns>('src/virtualnode/claim-turn.ts');
+export const deciding = exportsOf<typeof PodDecision>('src/virtualnode/decide.ts');
+export const eciAnnotations = exportsOf<typeof EciAnnotations>('src/virtualnode/translate/eci-annotations.ts');
+export const endAndLook = exportsOf<typeof EndAndLook>('src/virtualnode/end-and-look.ts');
+export const ended = exportsOf<typeof Ended>('src/virtualnode/ended.ts');
+export const imageCacheDecision = exportsOf<typeof ImageCacheDecision>('src/virtualnode/imagecache/decide.ts');
+export const imageCacheRequest = exportsOf<typeof ImageCacheRequests>(
+  'src/virtualnode/imagecache/image-cache-request.ts',
+);
+export const nodes = exportsOf<typeof Nodes>('src/virtualnode/node.ts');
+export const healing = exportsOf<typeof Healing>('src/virtualnode/healing.ts');
+export const orphanBreaker = exportsOf<typeof OrphanBreaker>('src/virtualnode/orphan-breaker.ts');
+export const orphanPasses = exportsOf<typeof OrphanPasses>('src/virtualnode/orphan-passes.ts');
+export const ownEip = exportsOf<typeof OwnEip>('src/virtualnode/own-eip.ts');
+export const ownerPauses = exportsOf<typeof OwnerPauseModule>('src/virtualnode/owner-pauses.ts');
+export const podTracker = exportsOf<typeof PodTrackers>('src/virtualnode/tracker.ts');
+export const spotFallback = exportsOf<typeof SpotFallback>('src/virtualnode/spot-fallback.ts');
+export const writeStatus = exportsOf<typeof StatusWrites>('src/virtualnode/write-status.ts');
 export const knownPurchases = exportsOf<typeof KnownPurchases>('src/controllers/podeip/known-purchases.ts');
 export const ignoredChange = exportsOf<typeof IgnoredChange>('src/controllers/podeip/ignored-change.ts');
 export const pod = exportsOf<typeof PodModule>('src/api/pod.ts');

@@ -19,6 +19,7 @@ import {
   readRights,
 } from './read-cluster.ts';
 import { readClusterUid, readInstallation, type Installation } from './read-installation.ts';
+import { readImageCaches } from './read-image-caches.ts';
 import { readNodeCertificate, readNodeRequests, readVirtualNode } from './read-node.ts';
 import { readWebhookAnswer, readWebhooks, readWebhookSecret } from './read-webhooks.ts';
 
@@ -122,7 +123,7 @@ export const readFacts = async (wanted: FactsWanted): Promise<ReadFacts | { read
   const ahead = apiServer.known ? (apiServer.value.aheadMs ?? 0) : 0;
   const serverNow = () => clock.now() + ahead;
   const installation = await readInstallation(wanted, wanted, serverNow);
-  const { namespace, serviceAccount, part, loaded } = installation;
+  const { namespace, serviceAccount, nodeAccount, part, loaded } = installation;
   const config = loaded?.config;
   const [clusterUid, objects, webhooks, ...rest] = await Promise.all([
     readClusterUid(wanted),
@@ -137,9 +138,10 @@ export const readFacts = async (wanted: FactsWanted): Promise<ReadFacts | { read
     readKnative(wanted),
     readOtherControllers(wanted),
     readAddOnNodes(wanted),
+    readImageCaches(wanted, { namespace, account: nodeAccount, config }),
   ]);
   const [definitions, rights, webhookSecret, virtualNode, nodeRequests, nodeCertificate] = rest;
-  const [, , , , , , knative, otherControllers, addOnNodes] = rest;
+  const [, , , , , , knative, otherControllers, addOnNodes, imageCaches] = rest;
   const addresses = await addressFacts(objects, serverNow());
   const [webhookAnswer, cloud] = await Promise.all([
     webhooks.known ? readWebhookAnswer(wanted, webhooks.value) : webhooks,
@@ -163,6 +165,7 @@ export const readFacts = async (wanted: FactsWanted): Promise<ReadFacts | { read
         webhookSecret,
         webhookAnswer,
         virtualNode,
+        imageCaches,
         nodeRequests,
         nodeCertificate,
         knative,
