@@ -119,15 +119,20 @@ const play = async (t: ExecutionContext) => {
   // The API server stops until Kubernetes has called pods not ready, and goes on.
   const before = { uids: await uids(), instances: instances() };
   const marked = new Set<string>();
+  let backAt = 0;
   for (let round = 0; round < 5 && marked.size === 0; round += 1) {
     const goOn = freezeApiServer?.();
     await sleep(STOPPED_MS);
     goOn?.();
+    backAt = performance.now();
     for (let look = 0; look < 100 && marked.size === 0; look += 1)
       for (const pod of await pods()) if (!isReady(pod)) marked.add(pod.metadata.uid);
   }
   t.true(marked.size > 0, 'Kubernetes never called a pod not ready');
   await allReady('all pods are Ready again');
+  t.log(
+    `${marked.size} pods were called not ready; all are Ready ${Math.round((performance.now() - backAt) / 1_000)} s later`,
+  );
   t.deepEqual({ uids: await uids(), instances: instances() }, before);
   t.notRegex(JSON.stringify(await pods()), /"restartCount":[1-9]/);
 
