@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
-import { join, relative, sep } from 'node:path';
+import { dirname, join, relative, sep } from 'node:path';
 import { decode, encode } from '@jridgewell/sourcemap-codec';
 import { build, type BuildOptions, type Metafile, type Plugin } from 'esbuild';
 import { partly } from '../src/kube/client-node.ts';
@@ -72,6 +72,41 @@ const nodeModules: Plugin = {
   },
 };
 
+/**
+ * The HTTP client that client-node has, as far as it is used there: half of it are caches, doubles for tests, WebSockets,
+ * cookies. Of an import of anything else there is no build.
+ */
+const UNDICI = `
+  import Agent from './lib/dispatcher/agent.js';
+  import Dispatcher from './lib/dispatcher/dispatcher.js';
+  import ProxyAgent from './lib/dispatcher/proxy-agent.js';
+  import api from './lib/api/index.js';
+  import web from './lib/web/fetch/index.js';
+  Object.assign(Dispatcher.prototype, api);
+  export { Agent, ProxyAgent };
+  export const fetch = (request, options) =>
+    web.fetch(request, options).catch((error) => {
+      // Its own was captured deep inside, and does not say who asked.
+      if (typeof error === 'object' && error !== null) Error.captureStackTrace(error, fetch);
+      throw error;
+    });
+`;
+
+const undici: Plugin = {
+  name: 'undici',
+  setup: (building) => {
+    building.onResolve({ filter: /^undici$/ }, async ({ importer, path, resolveDir, kind, pluginData }) => {
+      if (pluginData === undici.name || packageOf(importer)?.endsWith('client-node') !== true) return undefined;
+      const whole = await building.resolve(path, { importer, resolveDir, kind, pluginData: undici.name });
+      // Elsewhere the whole may be wanted.
+      return { path: whole.path, suffix: '?of-client-node' };
+    });
+    building.onLoad({ filter: /undici\Windex\.js$/ }, ({ path, suffix }) =>
+      suffix === '' ? undefined : { contents: UNDICI, resolveDir: dirname(path) },
+    );
+  },
+};
+
 /** The types of content that Koa and the servers here name: the data have 2,000 more, three times over. */
 export const CONTENT_TYPES = ['text/plain', 'text/html', 'application/json', 'application/octet-stream'] as const;
 
@@ -133,7 +168,7 @@ export const bundleProgram = async (root: string, program: string, into: string)
     splitting: true,
     target: `node${process.versions.node}`,
     external: ['./sandbox/*'],
-    plugins: [clientNode, nodeModules, contentTypes],
+    plugins: [clientNode, undici, nodeModules, contentTypes],
     // What is to stay with the code stays beside it: the texts of the programs are in memory for as long as they run.
     legalComments: 'linked',
     sourcemap: 'linked',

@@ -94,9 +94,8 @@ test.serial('what the program looks for where it lies is there, and it computes 
     [...program.replace(/^import\{createRequire as .*?;/u, '').matchAll(COMPUTED)].map(([text]) => text),
   );
   t.deepEqual([...new Set(found)].toSorted(), [
-    // Of pino's transports, which are threads, and not used; undici asks whether there is a name.
+    // Of pino's transports, which are threads, and not used.
     '__dirname',
-    '__filename',
     'createRequire(context).',
     'createRequire)(import.meta.url)(',
     // Methods of certificates' keys.
