@@ -145,6 +145,30 @@ const CASES: Readonly<Record<DiagnosisId, readonly Case[]>> = {
     { over: { nodeCertificate: NOW + DAY_MS }, severity: 'warning', seen: '2026-12-01' },
     { over: { nodeCertificate: NOW - DAY_MS }, seen: '2026-11-29' },
   ],
+  'eci-profile-broken': [
+    {
+      over: { eciProfile: { selectors: 0, problems: ['selectors[0].name: is empty'], differences: [] } },
+      seen: 'selectors[0].name: is empty',
+    },
+  ],
+  'eci-profile-ignored': [
+    { over: withSettings({ honoursProfile: false }), severity: 'warning', seen: 'it has 2 selectors' },
+    {
+      over: {
+        ...withSettings({ honoursProfile: false }),
+        eciProfile: { selectors: 0, problems: ['selectors is not JSON'], differences: [] },
+      },
+      severity: 'warning',
+      seen: 'it has broken selectors',
+    },
+  ],
+  'eci-profile-differs': [
+    {
+      over: { eciProfile: { selectors: 0, problems: [], differences: ['vSwitchIds is vsw-2'] } },
+      severity: 'info',
+      seen: 'vSwitchIds is vsw-2',
+    },
+  ],
   'add-on-beside': [{ over: { addOnNodes: ['virtual-kubelet-h'] }, seen: 'virtual-kubelet-h' }],
   'add-on-unserved': [
     {

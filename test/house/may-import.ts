@@ -104,6 +104,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'cloud/port',
     'policies',
     'policies/io',
+    'manifest',
     'config',
     'kube',
     'cloud',

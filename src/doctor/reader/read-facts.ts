@@ -20,6 +20,7 @@ import {
 } from './read-cluster.ts';
 import { readClusterUid, readInstallation, type Installation } from './read-installation.ts';
 import { readNodeCertificate, readNodeRequests, readVirtualNode } from './read-node.ts';
+import { readProfile } from './read-profile.ts';
 import { readWebhookAnswer, readWebhooks, readWebhookSecret } from './read-webhooks.ts';
 
 export interface FactsWanted extends Reading {
@@ -137,9 +138,10 @@ export const readFacts = async (wanted: FactsWanted): Promise<ReadFacts | { read
     readKnative(wanted),
     readOtherControllers(wanted),
     readAddOnNodes(wanted),
+    readProfile(wanted, config),
   ]);
   const [definitions, rights, webhookSecret, virtualNode, nodeRequests, nodeCertificate] = rest;
-  const [, , , , , , knative, otherControllers, addOnNodes] = rest;
+  const [, , , , , , knative, otherControllers, addOnNodes, eciProfile] = rest;
   const addresses = await addressFacts(objects, serverNow());
   const [webhookAnswer, cloud] = await Promise.all([
     webhooks.known ? readWebhookAnswer(wanted, webhooks.value) : webhooks,
@@ -168,6 +170,7 @@ export const readFacts = async (wanted: FactsWanted): Promise<ReadFacts | { read
         knative,
         otherControllers,
         addOnNodes,
+        eciProfile,
         ...addresses,
         ...cloud,
       },
