@@ -7,6 +7,7 @@ import {
   WANTS_ECI,
   WANTS_ECI_LEGACY,
 } from '../api/annotations.ts';
+import { SERVICE_LABEL } from '../api/knative.ts';
 import type { Placement, Pod } from '../api/core.ts';
 import type { LabelSelector } from '../api/eippolicy.ts';
 import type { Finding } from '../api/finding.ts';
@@ -205,13 +206,15 @@ export const profiledWorkload = (
   workload: Workload,
   namespaceLabels: Written | undefined,
 ): { readonly workload: Workload; readonly notes: readonly Finding[] } => {
-  const { template, annotations, kind, owner } = workload;
+  const { template, annotations, kind, owner, isKnative, service } = workload;
   const labels = template.metadata?.labels ?? {};
+  // Knative writes the name of its Service on every pod.
+  const known = isKnative && service !== undefined ? { [SERVICE_LABEL]: service } : {};
   const { effect, warnings } = effectOfProfile(
     selectors,
     {
       annotations,
-      labels,
+      labels: { ...known, ...labels },
       placement: template.spec ?? {},
       isOfDaemonSet: kind === 'DaemonSet' || owner?.kind === 'DaemonSet',
     },

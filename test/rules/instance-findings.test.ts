@@ -5,6 +5,7 @@ import { ruleSettingsOf } from '../../src/manager/settings.ts';
 import { effectivePolicy } from '../../src/policies/policy.ts';
 import { readReview } from '../../src/webhook/review.ts';
 import { changeOf, validate } from '../../src/webhook/validate.ts';
+import { SERVICE_LABEL } from '../../src/api/knative.ts';
 import { configOf } from '../harness/settings.ts';
 import { allowing, podOf, refusalsOf } from '../virtualnode/translate/pods.ts';
 import { deployment, ECI, NEW, pod } from './manifests.ts';
@@ -213,6 +214,16 @@ test('explain says what the eci-profile adds, and judges the pod with it, where 
     t.deepEqual(problems, []);
     t.like(explanations, [{ verdict: 'nothing', findings: [] }]);
   }
+  // Knative's own labels are on its pods only.
+  const selectors = JSON.stringify([{ name: 'k', objectSelector: { matchLabels: { [SERVICE_LABEL]: 'hello' } } }]);
+  const service = {
+    apiVersion: 'serving.knative.dev/v1',
+    kind: 'Service',
+    metadata: { name: 'hello' },
+    spec: { template: { spec: { containers: [{ image: 'hello' }] } } },
+  };
+  const [served] = explainedBy(true, { ...profile, data: { selectors } }, service).explanations;
+  t.like(served?.target, { on: 'eci' });
   const broken = explainedBy(true, { ...profile, data: { selectors: '[{}]' } }, labelled);
   t.deepEqual(broken.problems, [
     'the ConfigMap kube-system/eci-profile is not honoured: selectors[0].name: found nothing, and Kubernetes wants a text here',
