@@ -68,8 +68,10 @@ export class Announcements {
     if (binding) this.#boundAt.set(`${allocationId} ${binding.privateIpAddress}`, this.#time.mono());
   }
 
-  onHumanRelease(allocationId: string): void {
+  /** As {@link onUnassociate}: a reading of a moment before may still show the binding. */
+  onHumanRelease({ allocationId, binding }: CloudChange): void {
     this.#bound.delete(allocationId);
+    if (binding) this.#boundAt.set(`${allocationId} ${binding.privateIpAddress}`, this.#time.mono());
   }
 
   /** Whether this pod has had more than one private address. */

@@ -10,6 +10,7 @@ import type { Pod } from '../../src/api/core.ts';
 import { SERVICE_UID } from '../../src/api/knative.ts';
 import type { PodEip } from '../../src/api/podeip.ts';
 import { isFinal } from '../../src/api/pod.ts';
+import { isOurs } from '../../src/controllers/podeip/record.ts';
 import { readReleaseAfter } from '../../src/request/release-policy.ts';
 import type { EmbeddedCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
 import type { EipRecord } from '../../src/sandbox/cloud/eips.ts';
@@ -116,6 +117,9 @@ const unrestOfKept = (
     : undefined;
 };
 
+const asksToFollow = ({ metadata: { annotations } }: Pod): boolean =>
+  KEYS.releaseStrategy.every((key) => (annotations?.[key] ?? 'Follow') === 'Follow');
+
 const isServed = (pod: Pod, podEip: PodEip, eips: ReadonlyMap<string, EipRecord>): boolean => {
   const eip = eips.get(podEip.spec.allocationID);
   return (
@@ -148,6 +152,8 @@ const unrestOf = (
   const served = isServed(pod, podEip, eips);
   if (served && ready?.status === 'True') return isTold ? undefined : `I7: pod ${name} is not told of its address`;
   if (isTold) return `I6: pod ${name} is told of an address that it does not have (${ready?.reason})`;
+  // Another controller's, and its EIP released by a human: an Event says so, and a status of ours it has none.
+  if (!ready && !isOurs(podEip) && touched.has(podEip.spec.allocationID)) return undefined;
   if (served || ready?.status !== 'False') return `I7: PodEIP ${name} says ${ready?.status} (${ready?.reason})`;
   // An EIP of the user's goes to one of several pods, and the others are told that it has it.
   if (inspector.isHopeless && (wanted !== 'new' || ready.reason === 'NoInterface')) return undefined;
@@ -156,6 +162,9 @@ const unrestOf = (
   if (touched.has(podEip.spec.allocationID)) return undefined;
   if (KEYS.bandwidth.some((key) => pod.metadata.annotations?.[key] === 'fast')) return undefined;
   if (ready.reason === 'QuotaOfNamespaceExceeded' && wanted === 'new' && inspector.limit.isFull()) return undefined;
+  // Nobody makes another pod of the name, and a human wrote that the EIP is to be kept for it.
+  if (ready.reason === 'StatelessOwner' && pod.metadata.ownerReferences === undefined && !asksToFollow(pod))
+    return undefined;
   if (ready.reason === 'EipKept' && podEip.spec.allocationType.releaseStrategy === 'Never') return undefined;
   if (wanted !== 'new' && wanted !== podEip.spec.allocationID) {
     const isElsewhere = eips.get(wanted)?.status === 'InUse' || !eips.has(wanted);

@@ -324,11 +324,12 @@ export class Inspector implements Circumstances {
     }
   }
 
-  #allowHuman({ action, allocationId, tags }: CloudChange): void {
+  #allowHuman(change: CloudChange): void {
+    const { action, allocationId, tags } = change;
     const uid = tags.get(TAG_PODEIP_UID) ?? this.purchases.buyerOf(allocationId)?.podEipUid;
     // What a human has released may be bought anew.
     if (action === 'ReleaseEipAddress' && uid !== undefined) this.#bought.set(uid, (this.#bought.get(uid) ?? 1) - 1);
-    if (action === 'ReleaseEipAddress') this.#announcements.onHumanRelease(allocationId);
+    if (action === 'ReleaseEipAddress') this.#announcements.onHumanRelease(change);
     this.usersEips.onHuman(allocationId);
   }
 }
