@@ -1,4 +1,5 @@
 import {
+  CREATION_SETTINGS,
   ECI_PROFILE,
   KEYS,
   OUR_VIRTUAL_NODE,
@@ -135,9 +136,14 @@ const GROUPS: readonly (readonly string[])[] = [
   ...Object.values(KEYS).filter((keys) => !keys.some((key) => WHOSE.includes(key))),
 ];
 
+/** How a new EIP is made; whoever names one that exists has answered that. */
+const OF_NEW_EIPS: readonly string[] = CREATION_SETTINGS.flatMap((setting): readonly string[] => KEYS[setting]);
+
 /** Whether the annotations answer already what the key asks. */
 const isAnswered = (key: string, given: Written): boolean =>
-  (GROUPS.find((keys) => keys.includes(key)) ?? [key]).some((spelling) => Object.hasOwn(given, spelling));
+  [...(GROUPS.find((keys) => keys.includes(key)) ?? [key]), ...(OF_NEW_EIPS.includes(key) ? KEYS.instanceId : [])].some(
+    (spelling) => Object.hasOwn(given, spelling),
+  );
 
 const merged = (
   matching: readonly ProfileSelector[],

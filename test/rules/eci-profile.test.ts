@@ -134,6 +134,7 @@ test('an EIP is one thing in all spellings: what a pod says of it is not contrad
   const EIP = { [KEYS.withEip[2]]: 'true', [KEYS.bandwidth[1]]: '5' };
   t.deepEqual(adding(EIP, {}), Object.keys(EIP));
   t.deepEqual(adding(EIP, { [KEYS.withEip[0]]: 'true' }), [KEYS.bandwidth[1]]);
+  for (const named of KEYS.instanceId) t.deepEqual(adding(EIP, { [named]: 'eip-1' }), [], 'how a new one is made');
 });
 
 test('a selector without labels means pods that go to the virtual node anyway, and moves none', (t) => {
