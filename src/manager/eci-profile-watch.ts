@@ -25,6 +25,8 @@ interface EciProfileWatchOptions {
 interface EciProfileWatch {
   /** Those that hold: of the last ConfigMap that could be read. */
   readonly selectors: () => readonly ProfileSelector[];
+  /** Whether the ConfigMap as it is cannot be read. */
+  readonly isBroken: () => boolean;
   /** Whether it is known what the ConfigMap says, or that there is none. */
   readonly hasSynced: () => boolean;
   readonly run: (signal: AbortSignal) => Promise<void>;
@@ -105,5 +107,10 @@ export const watchEciProfile = ({ log, config, record, ...ports }: EciProfileWat
     for (const difference of differencesOfProfile(object.data, config))
       log.warn({}, `${difference} (the ConfigMap ${PROFILE_NAME})`);
   });
-  return { selectors: () => selectors, hasSynced: () => reflector.hasSynced(), run: (signal) => reflector.run(signal) };
+  return {
+    selectors: () => selectors,
+    isBroken: () => isBroken,
+    hasSynced: () => reflector.hasSynced(),
+    run: (signal) => reflector.run(signal),
+  };
 };

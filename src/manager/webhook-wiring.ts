@@ -57,6 +57,7 @@ export const serveWebhooks = (parts: WebhookParts, signal: AbortSignal): Webhook
   const profile = config.virtualNode.eciProfile
     ? watchEciProfile({ transport, clock, random, log, config, record })
     : undefined;
+  if (profile) metrics.profile(profile.isBroken);
   const following = profile?.run(signal);
   const reviewers = createReviewers({
     kube,

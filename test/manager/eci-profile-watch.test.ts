@@ -67,6 +67,7 @@ test('a broken profile: the one before it holds, each Event says so once, and a 
     (many) => many === 1,
   );
   t.deepEqual(names(), ['a', 'b']);
+  t.true(watch.isBroken());
   t.deepEqual(told[0]?.[0], { apiVersion: 'v1', kind: 'ConfigMap', ...AT, uid: metadata.uid });
   t.like(told[0]?.[1], { type: 'Warning', reason: 'EciProfileBroken' });
   t.regex(told[0]?.[1].note ?? '', /and those before it hold: a, b\. selectors\[0\]: found "objectselector"/);
@@ -88,6 +89,7 @@ test('a broken profile: the one before it holds, each Event says so once, and a 
   );
   for (const [, happening] of told.slice(2)) t.like(happening, { type: 'Normal', reason: 'EciProfileRead' });
   t.deepEqual(names(), ['c']);
+  t.false(watch.isBroken() || another.isBroken());
   t.deepEqual(another.selectors(), watch.selectors());
 });
 
