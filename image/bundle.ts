@@ -1,5 +1,6 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join, relative, sep } from 'node:path';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
+import { dirname, join, relative, sep } from 'node:path';
 import { decode, encode } from '@jridgewell/sourcemap-codec';
 import { build, type BuildOptions, type Metafile, type Plugin } from 'esbuild';
 import { partly } from '../src/kube/client-node.ts';
@@ -56,6 +57,114 @@ const clientNode: Plugin = {
 };
 
 /**
+ * What is loaded later, by who loads it. Where each of these had a file of its own, what they share with the controller
+ * and with each other would be split into a hundred, and each import of one file by another takes time at every start.
+ */
+const TOGETHER: Readonly<Record<string, readonly string[]>> = {
+  commands: [
+    'cli/eip-read.js',
+    'cli/explain-files.js',
+    'cli/live.js',
+    'cli/run-doctor.js',
+    'cli/run-drain.js',
+    'cli/run-migrate.js',
+    'cli/run-probe.js',
+    'config/print.js',
+    'config/schema.js',
+    'explain/explain-text.js',
+    'rules/docs.js',
+  ],
+  'virtual-node': [
+    'manager/virtual-node-manager.js',
+    'manager/virtual-node-source.js',
+    'manager/virtual-node-wiring.js',
+  ],
+};
+
+/** @param program the folder of the built program */
+const together = (program: string): Plugin => ({
+  name: 'together',
+  setup: (building) => {
+    const groups = new Map(
+      Object.entries(TOGETHER).flatMap(([group, files]) => files.map((file) => [join(program, file), group])),
+    );
+    building.onResolve({ filter: /^\./ }, ({ kind, path, resolveDir }) => {
+      const group = kind === 'dynamic-import' ? groups.get(join(resolveDir, path)) : undefined;
+      return group === undefined ? undefined : { path: group, namespace: 'together' };
+    });
+    building.onLoad({ filter: /^/, namespace: 'together' }, ({ path }) => ({
+      contents: (TOGETHER[path] ?? []).map((file) => `export * from ${JSON.stringify(`./${file}`)};`).join(''),
+      resolveDir: program,
+    }));
+  },
+});
+
+/**
+ * Node's own modules are required, and not imported: for an import, Node reads all that a module has, so that `node:http`
+ * alone has it load its WebSocket client, and each of the others a copy of its names.
+ */
+const nodeModules: Plugin = {
+  name: 'node-modules',
+  setup: (building) => {
+    building.onResolve({ filter: /^/ }, ({ path, kind }) =>
+      kind !== 'require-call' && isBuiltin(path) ? { path, namespace: 'node-modules' } : undefined,
+    );
+    building.onLoad({ filter: /^/, namespace: 'node-modules' }, ({ path }) => ({
+      contents: `module.exports = require(${JSON.stringify(path)});`,
+    }));
+  },
+};
+
+/**
+ * The HTTP client that client-node has, as far as it is used there: half of it are caches, doubles for tests, WebSockets,
+ * cookies. Of an import of anything else there is no build.
+ */
+const UNDICI = `
+  import Agent from './lib/dispatcher/agent.js';
+  import Dispatcher from './lib/dispatcher/dispatcher.js';
+  import ProxyAgent from './lib/dispatcher/proxy-agent.js';
+  import api from './lib/api/index.js';
+  import web from './lib/web/fetch/index.js';
+  Object.assign(Dispatcher.prototype, api);
+  export { Agent, ProxyAgent };
+  export const fetch = (request, options) =>
+    web.fetch(request, options).catch((error) => {
+      // Its own was captured deep inside, and does not say who asked.
+      if (typeof error === 'object' && error !== null) Error.captureStackTrace(error, fetch);
+      throw error;
+    });
+`;
+
+const undici: Plugin = {
+  name: 'undici',
+  setup: (building) => {
+    building.onResolve({ filter: /^undici$/ }, async ({ importer, path, resolveDir, kind, pluginData }) => {
+      if (pluginData === undici.name || packageOf(importer)?.endsWith('client-node') !== true) return undefined;
+      const whole = await building.resolve(path, { importer, resolveDir, kind, pluginData: undici.name });
+      // Elsewhere the whole may be wanted.
+      return { path: whole.path, suffix: '?of-client-node' };
+    });
+    building.onLoad({ filter: /undici\Windex\.js$/ }, ({ path, suffix }) =>
+      suffix === '' ? undefined : { contents: UNDICI, resolveDir: dirname(path) },
+    );
+  },
+};
+
+/** The types of content that Koa and the servers here name: the data have 2,000 more, three times over. */
+export const CONTENT_TYPES = ['text/plain', 'text/html', 'application/json', 'application/octet-stream'] as const;
+
+const contentTypes: Plugin = {
+  name: 'content-types',
+  setup: (building) => {
+    building.onLoad({ filter: /\bmime-db\Wdb\.json$/ }, ({ path }) => {
+      const all = JSON.parse(readFileSync(path, 'utf8')) as Readonly<Record<string, unknown>>;
+      const named = Object.fromEntries(CONTENT_TYPES.map((type) => [type, all[type]]));
+      return { contents: JSON.stringify(named), loader: 'json' };
+    });
+  },
+};
+
+/**
  * The source map, as far as it tells sources and their lines: of each line the first column. Node has the maps of all
  * that is loaded in memory for as long as it runs, and two thirds of them are columns and names.
  */
@@ -102,7 +211,7 @@ export const bundleProgram = async (root: string, program: string, into: string)
     splitting: true,
     target: `node${process.versions.node}`,
     external: ['./sandbox/*'],
-    plugins: [clientNode],
+    plugins: [together(program), clientNode, undici, nodeModules, contentTypes],
     // What is to stay with the code stays beside it: the texts of the programs are in memory for as long as they run.
     legalComments: 'linked',
     sourcemap: 'linked',

@@ -70,7 +70,10 @@ export const assembleCloud = (settings: AssembleSettings): AssembledCloud => {
   const eci = createContainerGroups(inner);
   const caches = createImageCaches(inner);
   return {
-    cloud: rememberPackages(batched(throttled(fenced(alicloud, mayMutate, callTimeoutMs), throttle), clock), clock),
+    cloud: rememberPackages(
+      batched(throttled(fenced(alicloud, mayMutate, callTimeoutMs), throttle), clock, throttle),
+      clock,
+    ),
     containerGroups: throttledContainerGroups(fencedContainerGroups(eci, mayMutate, callTimeoutMs), throttle),
     imageCaches: throttledImageCaches(fencedImageCaches(caches, mayMutate, callTimeoutMs), throttle),
     throttle,

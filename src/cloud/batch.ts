@@ -13,6 +13,22 @@ export const LARGEST_BATCH = 50;
  */
 const BATCH_WINDOW_MS = 20;
 
+/**
+ * The same where many describes have been sent lately: a call that has to wait for its turn anyway takes along whoever
+ * comes meanwhile.
+ */
+const windowMs = ({ left, perMinute }: DescribeCalls): number => {
+  const share = left('DescribeEipAddresses') / perMinute('DescribeEipAddresses');
+  if (share >= 0.3) return BATCH_WINDOW_MS;
+  return share >= 0.1 ? 100 : 250;
+};
+
+/** What is known of the account's calls: see throttle.ts. */
+interface DescribeCalls {
+  readonly left: (action: 'DescribeEipAddresses') => number;
+  readonly perMinute: (action: 'DescribeEipAddresses') => number;
+}
+
 /** A cloud that can describe several EIPs in one call. An ID that the answer does not list is not in the map. */
 export interface FoldableCloud extends Cloud {
   describeEips(allocationIds: readonly string[], signal?: AbortSignal): Promise<ReadonlyMap<string, Eip>>;
@@ -55,7 +71,7 @@ const settle = (waiters: ReadonlySet<Waiter> | undefined, tell: (waiter: Waiter)
  * spoilt it travels alone from then on, until it can be read: otherwise every EIP would be asked for alone each time. A
  * caller that aborts does not disturb the others; a call that is not sent yet is dropped once all callers have aborted.
  */
-export const batched = (cloud: FoldableCloud, clock: Clock): Cloud => {
+export const batched = (cloud: FoldableCloud, clock: Clock, calls?: DescribeCalls): Cloud => {
   let open: Batch | undefined;
   let lastAskedAt = Number.NEGATIVE_INFINITY;
   /** EIPs whose answer, alone, could not be read the last time. */
@@ -135,7 +151,7 @@ export const batched = (cloud: FoldableCloud, clock: Clock): Cloud => {
     const batch: Batch = {
       waiters: new Map(),
       abort: new AbortController(),
-      cancelTimer: clock.timer(isQuiet ? 0 : BATCH_WINDOW_MS, () => flush(batch)),
+      cancelTimer: clock.timer(isQuiet ? 0 : calls ? windowMs(calls) : BATCH_WINDOW_MS, () => flush(batch)),
     };
     open = batch;
     return batch;

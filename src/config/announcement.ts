@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { rule } from './config-rule.ts';
 
 /** How pods are told their addresses. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** What every key carries besides its type: `allowed` ends the sentence "… is not allowed here; allowed is …". */
 export interface ConfigRule {

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { int, rule } from './config-rule.ts';
 
 /** `sweeper`: what looks for EIPs of this cluster that nobody has. */

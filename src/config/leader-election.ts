@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { int, NAMESPACE_NAME, OBJECT_NAME, rule, textRule } from './config-rule.ts';
 
 /** Which of several replicas works. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { int, rule } from './config-rule.ts';
 
 /** What each namespace may buy, whatever EipPolicies there are. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { int, rule, textRule } from './config-rule.ts';
 
 /** The controllers, with the names that the Helm values of ack-extend-network-controller have for them. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ISPS } from '../api/eip.ts';
 import { int, rule, textRule } from './config-rule.ts';
 

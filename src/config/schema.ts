@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ISPS } from '../api/eip.ts';
 import { parseEndpoint, parseHostPort } from '../lib/address.ts';
 import { announcement } from './announcement.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseHostPort } from '../lib/address.ts';
 import { absolutePath, int, OBJECT_NAME, rule, textRule } from './config-rule.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseHostPort } from '../lib/address.ts';
 import { absolutePath, NAMESPACE_NAME, OBJECT_NAME, rule, textRule } from './config-rule.ts';
 

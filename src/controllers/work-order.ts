@@ -8,8 +8,8 @@ import { isExternal, isOurs, readRecord } from './podeip/record.ts';
  * What is worked on first, as far as the caches know. Nothing of what is decided depends on it.
  *
  * - `priority`: the address is being given back. It costs money, and others may wait for its place.
- * - `detach`: the same of an EIP that is still bound. Only as many are worked on as may call UnassociateEipAddress now,
- *   so that what is detached is released before the next one is detached.
+ * - `detach`: the same of an EIP that is still bound, once its PodEIP says that it goes. Only as many are worked on as
+ *   may call UnassociateEipAddress now, so that what is detached is released before the next one is detached.
  * - `started`: there is an EIP, and the pod does not have it yet. One step more brings an address into use, while a
  *   step for a newcomer brings one more EIP that is paid for and used by nobody.
  * - `purchase`: an EIP is to be bought. Only as many are worked on as may call AllocateEipAddress now.
@@ -27,7 +27,10 @@ export const laneOf = ({
   readonly isDetached?: boolean | undefined;
 }): QueueLane => {
   if (!podEip) return 'main';
-  if (isGoingBack(pod, podEip)) return podEip.status?.status === 'InUse' && !isDetached ? 'detach' : 'priority';
+  if (isGoingBack(pod, podEip)) {
+    const isToldOf = podEip.metadata.deletionTimestamp !== undefined || readRecord(podEip).podUid === '';
+    return isToldOf && podEip.status?.status === 'InUse' && !isDetached ? 'detach' : 'priority';
+  }
   if (podEip.spec.allocationID !== '') return isReady(podEip) ? 'main' : 'started';
   return isOurs(podEip) && !isExternal(podEip) && readRecord(podEip).request?.kind === 'new' ? 'purchase' : 'main';
 };
@@ -49,12 +52,42 @@ interface CallsOf {
   left(action: ScarceAction): number;
   /** How many are not answered yet: the keys that wait for these need no other. */
   underWay(action: ScarceAction): number;
+  /** How many wait for their turn: of the lane at most {@link WAIT_FOR_TURN}, and what calls it besides. */
+  waiting(action: ScarceAction): number;
+  /** How many a minute may be sent at the full rate. */
+  perMinute(action: ScarceAction): number;
+  /** The part of that which is used at present. */
+  pace(action: ScarceAction): number;
 }
 
-/** How many keys of a lane may be worked on at once. */
-export const roomOf = (lane: QueueLane, calls: CallsOf): number => {
+/** What has waited long goes with others, for which it waits at most this part of that time more. */
+const PART_OF_WAIT = 1 / 10;
+/** At most so long, milliseconds. */
+const LONGEST_FOR_OTHERS_MS = 3_000;
+
+/**
+ * How many keys go together. What becomes of their EIPs is then seen in one look: in a rush, one by one, the looks
+ * would be several times the changes.
+ */
+const togetherOf = (action: ScarceAction, calls: CallsOf, waitedMs: number): number => {
+  const forOthersMs = Math.min(LONGEST_FOR_OTHERS_MS, waitedMs * PART_OF_WAIT);
+  return Math.max(1, Math.floor((forOthersMs * calls.perMinute(action) * calls.pace(action)) / 60_000));
+};
+
+/**
+ * How many keys of a lane may be worked on at once.
+ *
+ * @param waitedMs how long the one that is next has waited, milliseconds
+ */
+export const roomOf = (lane: QueueLane, calls: CallsOf, waitedMs: number): number => {
   const action = NEXT_CALL[lane];
-  return action === undefined ? Infinity : calls.left(action) + calls.underWay(action) + WAIT_FOR_TURN;
+  if (action === undefined) return Infinity;
+  const together = togetherOf(action, calls, waitedMs);
+  const left = calls.left(action);
+  const underWay = calls.underWay(action);
+  // Where others wait, one of the lane stands in line with them: they would never leave so many.
+  if (together === 1 || calls.waiting(action) > WAIT_FOR_TURN) return left + underWay + WAIT_FOR_TURN;
+  return left < together ? underWay : left + underWay;
 };
 
 /** So many look-ups of interfaces are left to those that have more need of them. */

@@ -150,6 +150,55 @@ export const NODE_CHECKS = {
             },
           ],
   }),
+  'image-cache-crd-missing': checkOf({
+    area: 'virtual node',
+    severity: 'error',
+    what: '`virtualNode.imageCaches` is true, and the kind ImageCache is not installed.',
+    mend: '`kubectl apply -k config/virtual-node-image-caches`; with the chart `helm upgrade` with `crds.enabled: true`.',
+    needs: ['imageCaches'],
+    find: ({ imageCaches }) =>
+      imageCaches?.isServed !== false
+        ? []
+        : [
+            {
+              problem: 'the virtual node is to make image caches, and nobody can write an ImageCache',
+              evidence: 'no CustomResourceDefinition imagecaches.eci.alibabacloud.com with the version v1',
+              remedy:
+                'kubectl apply -k config/virtual-node-image-caches (the chart: helm upgrade with crds.enabled true), or set virtualNode.imageCaches: false',
+            },
+          ],
+  }),
+  'image-cache-rights-missing': checkOf({
+    area: 'virtual node',
+    severity: 'error',
+    what: '`virtualNode.imageCaches` is true, and whoever runs the virtual node may not see or write ImageCaches.',
+    mend: '`kubectl apply -k config/virtual-node-image-caches`; with the chart `helm upgrade`.',
+    needs: ['imageCaches'],
+    find: ({ imageCaches }) =>
+      // The folder that brings the kind brings the rights, too.
+      imageCaches?.isServed === false
+        ? []
+        : whenAny(imageCaches?.rights?.missing ?? [], (missing) => ({
+            problem: 'no image cache is made or deleted: whoever runs the virtual node may not do what it takes',
+            evidence: `${imageCaches?.rights?.user ?? ''} may not ${listed(missing)} in eci.alibabacloud.com`,
+            remedy:
+              'kubectl apply -k config/virtual-node-image-caches, whose binding names that service account (the chart: helm upgrade)',
+          })),
+  }),
+  'image-cache-of-another': checkOf({
+    area: 'virtual node',
+    severity: 'warning',
+    what: 'Another controller, such as ack-virtual-node, has made the cache of an ImageCache: it is left alone. While that controller is there, both make one for each new object.',
+    mend: 'Uninstall the other one, or set `virtualNode.imageCaches: false`; see [image caches](virtual-node.md#image-caches).',
+    needs: ['imageCaches'],
+    find: ({ imageCaches }) =>
+      whenAny(imageCaches?.ofOthers ?? [], (names) => ({
+        problem: 'another controller makes image caches in this cluster, or has, and nobody here deletes those',
+        evidence: `ImageCache ${listed(names)} has a cache, and not the finalizer of knative-eip`,
+        remedy:
+          'if ack-virtual-node is there, uninstall it, or set virtualNode.imageCaches: false; if it is gone, delete the objects and their caches, and create the objects again',
+      })),
+  }),
   'add-on-beside': checkOf({
     area: 'virtual node',
     severity: 'error',

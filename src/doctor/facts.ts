@@ -136,6 +136,16 @@ export interface EciProfileFact {
   readonly differences: readonly string[];
 }
 
+/** The kind ImageCache, where the virtual node is to make caches of it. */
+export interface ImageCachesFact {
+  /** Whether the kind is served; undefined where only the rights could be asked for. */
+  readonly isServed: boolean | undefined;
+  /** Of whoever runs the virtual node; undefined where nobody can tell who that is. */
+  readonly rights: RightsFact | undefined;
+  /** Names of those of which another controller has made the cache. */
+  readonly ofOthers: readonly string[];
+}
+
 export interface NodeRequestFact {
   readonly name: string;
   /** Who made it; the API server says so. */
@@ -237,6 +247,7 @@ export interface Questions {
   readonly webhookSecret: WebhookSecretFact | undefined;
   readonly webhookAnswer: WebhookAnswerFact | undefined;
   readonly virtualNode: VirtualNodeFact | undefined;
+  readonly imageCaches: ImageCachesFact | undefined;
   /** Certificate requests of the Node that nobody has answered. */
   readonly nodeRequests: readonly NodeRequestFact[];
   /** The end of the Node's client certificate, milliseconds since 1970. */
@@ -298,6 +309,7 @@ export const QUESTIONS: Readonly<Record<QuestionName, string>> = {
   webhookSecret: 'the authority of the webhooks’ certificate',
   webhookAnswer: 'whether the webhooks answer (by a dry run)',
   virtualNode: 'the virtual node',
+  imageCaches: 'the ImageCaches',
   nodeRequests: 'the certificate requests of the virtual node',
   nodeCertificate: 'the certificate of the virtual node',
   eciProfile: 'the ConfigMap kube-system/eci-profile',

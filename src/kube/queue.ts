@@ -33,8 +33,10 @@ interface QueueOptions {
   /**
    * How many keys of the lane may be worked on at once at present, beside what its workers allow: a key that would only
    * wait for something else waits here, and is looked at when it can go on. Default no limit. Must not throw.
+   *
+   * @param waitedMs since when the key that is next in the lane has been due
    */
-  readonly roomOf?: ((lane: QueueLane) => number) | undefined;
+  readonly roomOf?: ((lane: QueueLane, waitedMs: number) => number) | undefined;
   readonly observer?: QueueObserver | undefined;
 }
 
@@ -57,6 +59,11 @@ interface QueueDepth {
 export interface WorkQueue {
   /** Makes the key due now. A deadline that it has is void: the run that comes decides about the next one. */
   add(key: string, priority?: Priority): void;
+  /**
+   * Makes the key due now, before all of its owner's that wait in its lane: it has gone a step, and stands behind
+   * nobody who has not begun.
+   */
+  goOn(key: string): void;
   /**
    * Makes the key due in `ms`, or when it is due anyway, if that is sooner. After {@link RECHECK_MS} or more it comes
    * back behind what just happened.
@@ -102,12 +109,18 @@ interface Entry {
   processing: boolean;
   /** Where it was taken from while it is processed; its lane may be another by then. */
   handedOutBy: Waitlist | undefined;
+  /** Whether it goes before what waits. */
+  goesFirst: boolean;
 }
 
 interface Waiting {
   readonly key: string;
   readonly entry: Entry;
 }
+
+/** Whether one that is due already gets a better place. */
+const movesUp = (entry: Entry, priority: Priority, goesFirst: boolean): boolean =>
+  (priority === 'live' && entry.priority === 'resync') || (goesFirst && !entry.goesFirst);
 
 /** What waits in one lane, and who waits for it. */
 class Waitlist {
@@ -129,20 +142,31 @@ class Waitlist {
   }
 
   push(key: string, entry: Entry): void {
-    (entry.priority === 'live' ? this.#live : this.#resync).push(refOf(key).namespace ?? '', { key, entry });
+    const turns = entry.priority === 'live' ? this.#live : this.#resync;
+    const owner = refOf(key).namespace ?? '';
+    if (entry.goesFirst) turns.pushFirst(owner, { key, entry });
+    else turns.push(owner, { key, entry });
   }
 
   /** Takes the next one out; undefined where none waits. */
   shift(): Waiting | undefined {
-    const hasLive = this.#live.peek() !== undefined;
-    const hasResync = this.#resync.peek() !== undefined;
-    const takeLive = hasLive && (!hasResync || this.#liveInARow < RESYNC_SHARE - 1);
-    this.#liveInARow = takeLive && hasResync ? this.#liveInARow + 1 : 0;
+    const takeLive = this.#nextIsLive();
+    this.#liveInARow = takeLive && this.#resync.peek() !== undefined ? this.#liveInARow + 1 : 0;
     return (takeLive ? this.#live : this.#resync).shift();
   }
 
   isEmpty(): boolean {
     return this.#live.peek() === undefined && this.#resync.peek() === undefined;
+  }
+
+  /** Since when the one has been due that {@link shift} would take out; undefined where none waits. */
+  nextSince(): number | undefined {
+    return (this.#nextIsLive() ? this.#live : this.#resync).peek()?.entry.dueAt;
+  }
+
+  #nextIsLive(): boolean {
+    if (this.#resync.peek() === undefined) return true;
+    return this.#live.peek() !== undefined && this.#liveInARow < RESYNC_SHARE - 1;
   }
 
   /** Since when the one that waits longest has been due; Infinity where none waits. */
@@ -180,22 +204,31 @@ export const createQueue = ({ clock, random, backoff, laneOf, roomOf, observer }
     lanes[entry.lane].push(key, entry);
   };
 
-  const makeDue = (key: string, priority: Priority) => {
+  const makeDue = (key: string, priority: Priority, goesFirst = false) => {
     delays.delete(key);
     priorities.delete(key);
     const lane = laneOf?.(key) ?? 'main';
     const entry = entries.get(key);
     if (entry === undefined) {
-      const fresh: Entry = { dueAt: clock.mono(), priority, lane, processing: false, handedOutBy: undefined };
+      const fresh: Entry = {
+        dueAt: clock.mono(),
+        priority,
+        lane,
+        processing: false,
+        handedOutBy: undefined,
+        goesFirst,
+      };
       entries.set(key, fresh);
       enqueue(key, fresh);
     } else if (entry.dueAt === undefined) {
       entry.dueAt = clock.mono();
       entry.priority = priority;
       entry.lane = lane;
-    } else if ((priority === 'live' && entry.priority === 'resync') || lane !== entry.lane) {
+      entry.goesFirst = goesFirst;
+    } else if (movesUp(entry, priority, goesFirst) || lane !== entry.lane) {
       if (priority === 'live') entry.priority = 'live';
       entry.lane = lane;
+      entry.goesFirst ||= goesFirst;
       if (!entry.processing) lanes[lane].push(key, entry);
     }
     serve();
@@ -203,7 +236,9 @@ export const createQueue = ({ clock, random, backoff, laneOf, roomOf, observer }
 
   /** Whether the lane has room; where it has none, it is served again soon. */
   const hasRoom = (name: QueueLane): boolean => {
-    if (!roomOf || closed || lanes[name].processing < roomOf(name)) return true;
+    if (!roomOf || closed) return true;
+    const now = clock.mono();
+    if (lanes[name].processing < roomOf(name, now - (lanes[name].nextSince() ?? now))) return true;
     isServedSoon ??= clock.timer(ROOM_MS, () => {
       isServedSoon = undefined;
       serve();
@@ -223,6 +258,7 @@ export const createQueue = ({ clock, random, backoff, laneOf, roomOf, observer }
         entry.handedOutBy = lane;
         observer?.taken?.(clock.mono() - (entry.dueAt ?? 0), entry.priority);
         entry.dueAt = undefined;
+        entry.goesFirst = false;
         entry.processing = true;
         lane.takers.shift()!(key);
       }
@@ -243,6 +279,9 @@ export const createQueue = ({ clock, random, backoff, laneOf, roomOf, observer }
   return {
     add(key, priority = 'live') {
       if (!closed) makeDue(key, priority);
+    },
+    goOn(key) {
+      if (!closed) makeDue(key, 'live', true);
     },
     addAfter(key, ms) {
       later(key, ms, ms < RECHECK_MS ? 'live' : 'resync');

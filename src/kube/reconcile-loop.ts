@@ -73,7 +73,7 @@ export const runController = async (options: ControllerOptions, signal: AbortSig
         queue.retry(key);
       } else {
         queue.forget(key);
-        if (again === 'now') queue.add(key);
+        if (again === 'now') queue.goOn(key);
         else if (again !== 'done') queue.addAfter(key, again.afterMs);
       }
     } catch (error) {

@@ -16,13 +16,22 @@ export class Turns<T> {
   }
 
   push(owner: string, item: T): void {
+    this.#of(owner).push(item);
+  }
+
+  /** Puts it before all else of the owner, whose turn comes no sooner for it. */
+  pushFirst(owner: string, item: T): void {
+    this.#of(owner).pushFirst(item);
+  }
+
+  #of(owner: string): Fifo<T> {
     const known = this.#owners.get(owner);
-    if (known?.peek(this.#isWaiting) !== undefined) return known.push(item);
+    if (known?.peek(this.#isWaiting) !== undefined) return known;
     // All that he had went elsewhere: he comes anew.
     this.#owners.delete(owner);
     const fresh = new Fifo<T>();
-    fresh.push(item);
     this.#owners.set(owner, fresh);
+    return fresh;
   }
 
   /** The one whose turn it is; undefined where none waits. */
@@ -56,17 +65,27 @@ export class Turns<T> {
   }
 }
 
-/** First in, first out, without the cost of shifting an array. */
+/** First in, first out, but for those that are put first, without the cost of shifting an array. */
 class Fifo<T> {
   #items: T[] = [];
   #head = 0;
+  /** Those that were put first, the last of them at the end. */
+  readonly #first: T[] = [];
 
   push(item: T): void {
     this.#items.push(item);
   }
 
+  pushFirst(item: T): void {
+    this.#first.push(item);
+  }
+
   /** The first item that still waits; those before it are dropped. */
   peek(isWaiting: (item: T) => boolean): T | undefined {
+    for (let item = this.#first.at(-1); item !== undefined; item = this.#first.at(-1)) {
+      if (isWaiting(item)) return item;
+      this.#first.pop();
+    }
     for (; this.#head < this.#items.length; this.#head += 1) {
       const item = this.#items[this.#head]!;
       if (isWaiting(item)) return item;
@@ -77,6 +96,7 @@ class Fifo<T> {
   }
 
   shift(): void {
+    if (this.#first.pop() !== undefined) return;
     this.#head += 1;
     if (this.#head < 1024 || this.#head * 2 < this.#items.length) return;
     this.#items = this.#items.slice(this.#head);

@@ -10,7 +10,7 @@ interface LookParts {
   readonly caches: Pick<Caches, 'pods' | 'podEips'>;
   readonly cloud: Pick<AssembledCloud, 'cloud' | 'throttle'>;
   readonly clock: Clock;
-  readonly queue: Pick<WorkQueue, 'add'>;
+  readonly queue: Pick<WorkQueue, 'goOn'>;
   readonly signal: AbortSignal;
 }
 
@@ -24,5 +24,5 @@ export const looksFor = ({
 }: LookParts): Pick<PodEipPorts, 'watched' | 'mayLookAhead' | 'transitions'> => ({
   watched: (key) => ({ pod: caches.pods.store.get(key), podEip: caches.podEips.store.get(key) }),
   mayLookAhead: () => mayLookAhead((action) => throttle.left(action)),
-  transitions: new SharedTransitionPoll({ cloud, clock, throttle, signal, arrived: (key) => queue.add(key) }),
+  transitions: new SharedTransitionPoll({ cloud, clock, throttle, signal, arrived: (key) => queue.goOn(key) }),
 });

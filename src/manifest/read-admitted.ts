@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { Pod } from '../api/core.ts';
 import { podSchema, serviceSchema } from './template.ts';
 import { unreadable, type Unreadable } from './wire.ts';

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { REVISION_LABEL, SERVICE_LABEL, SERVICE_UID } from '../api/knative.ts';
 import type { Workload } from '../rules/workload.ts';
 import { readPodSpec } from './pod-spec.ts';

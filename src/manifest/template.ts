@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { maybe, strings } from './wire.ts';
 
 /* Schemas of the parts of an object that describe its pods; the same for manifests and AdmissionReviews. */

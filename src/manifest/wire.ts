@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** An optional field, which may be absent or null: clients written in Go send both. */
 export const maybe = <T extends z.ZodType>(type: T) => type.nullish().transform((value) => value ?? undefined);

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { EIP_POLICY, type EipPolicy } from '../api/eippolicy.ts';
 import { workloadKindOf } from '../manifest/read-workload.ts';
 import { maybe, oneLineOf, strings, unreadable, type Unreadable } from '../manifest/wire.ts';

@@ -1,10 +1,8 @@
 import { DELETE_ORPHANS, TAG_POD } from '../api/annotations.ts';
 import type { ContainerGroup, ContainerGroups } from '../cloud/container-groups.ts';
-import { CloudFault } from '../cloud/fault.ts';
 import { FaultHistory } from '../cloud/fault-history.ts';
 import type { Kube } from '../kube/port.ts';
-import { KubeFault } from '../kube/fault.ts';
-import { sleepUnlessAborted, type Clock } from '../lib/clock.ts';
+import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
 import { withToken, type Caller } from '../lib/token.ts';
@@ -18,6 +16,7 @@ import type { Happening, ObjectReference } from '../kube/recorder.ts';
 import type { VirtualNodeMetrics } from './metrics.ts';
 import { referenceToNode, VIRTUAL_NODE } from './node.ts';
 import { breakerOf } from './orphan-breaker.ts';
+import { deleteSeenBefore, runPasses } from './orphan-passes.ts';
 import { WORKLOAD_POD, type WorkloadPod } from './workload-pod.ts';
 
 interface CollectPorts {
@@ -74,27 +73,16 @@ export const collectOrphans = async (
   settings: CollectSettings,
   signal: AbortSignal,
 ): Promise<void> => {
-  const { clock, random, log } = ports;
+  const { clock, random } = ports;
   const subject = `orphans/${random.uuid()}`;
   const faults = new FaultHistory(clock);
-  let attempt = 0;
-  let seenBefore = NOTHING;
-  for (let waitMs = FIRST_PASS_MS; ; waitMs = settings.periodMs) {
-    await sleepUnlessAborted(clock, waitMs, signal);
-    if (signal.aborted) return;
-    try {
-      attempt += 1;
-      seenBefore = await pass({ ...ports, faults }, settings, { seenBefore, caller: { subject, attempt } }, signal);
-    } catch (error) {
-      if (signal.aborted) return;
-      const isFault = error instanceof CloudFault || error instanceof KubeFault;
-      const message = error instanceof Error ? error.message : String(error);
-      log[isFault ? 'warn' : 'error'](
-        isFault ? { kind: error.kind } : { error },
-        `Container groups without a pod could not be looked for; the next pass tries again: ${message}`,
-      );
-    }
-  }
+  await runPasses<Seen>(
+    ports,
+    { firstMs: FIRST_PASS_MS, periodMs: settings.periodMs, what: 'Container groups without a pod' },
+    (seenBefore = NOTHING, attempt) =>
+      pass({ ...ports, faults }, settings, { seenBefore, caller: { subject, attempt } }, signal),
+    signal,
+  );
 };
 
 const pass = async (
@@ -135,56 +123,29 @@ const pass = async (
     tell('Warning', 'OrphansKept', braked);
     return NOTHING;
   }
-  const { seen, deleted } = await deleteSeen({ containerGroups, log, faults }, orphans, { seenBefore, caller }, signal);
-  if (deleted > 0)
-    tell('Normal', 'OrphansDeleted', `deleted ${deleted} elastic container instances whose pods are gone`);
+  const remove = (containerGroupId: string) =>
+    endGroup(containerGroups, withToken('DeleteContainerGroup', caller, { containerGroupId }), signal);
+  const before = seenBefore.orphans;
+  const { left, deleted } = await deleteSeenBefore({ log, faults, remove }, orphans.map(described), before, signal);
+  const ran = deleted.filter(({ isHarmless }) => !isHarmless).length;
+  if (ran > 0) tell('Normal', 'OrphansDeleted', `deleted ${ran} elastic container instances whose pods are gone`);
   const leave = node?.metadata.annotations?.[DELETE_ORPHANS];
   // What somebody let go once, he has not let go for ever: also where the cloud refused to delete some.
   const isUsed = leave !== undefined && (running.orphans.length === 0 || leave === seenBefore.leave);
   if (isUsed) await kube.patch(VIRTUAL_NODE, { name: nodeName }, { type: 'merge', body: WITHOUT_LEAVE }, signal);
-  return { orphans: seen, leave: isUsed ? undefined : leave };
+  return { orphans: left, leave: isUsed ? undefined : leave };
 };
 
-/**
- * Deletes those of the orphans that were seen before.
- *
- * @returns those that are left, and how many of the deleted ones ran
- */
-const deleteSeen = async (
-  { containerGroups, log, faults }: Pick<PassPorts, 'containerGroups' | 'log' | 'faults'>,
-  orphans: readonly ContainerGroup[],
-  { seenBefore, caller }: { readonly seenBefore: Seen; readonly caller: Caller },
-  signal: AbortSignal,
-): Promise<{ readonly seen: ReadonlySet<string>; readonly deleted: number }> => {
-  const seen = new Set<string>();
-  let deleted = 0;
-  faults.keep((containerGroupId) => seenBefore.orphans.has(containerGroupId));
-  for (const group of orphans) {
-    const { containerGroupId, tags } = group;
-    const fields = { containerGroupId, pod: tags.get(TAG_POD), podUid: tags.get(TAG_POD_UID) };
-    const what = hasGroupEnded(group)
-      ? 'a container group that ended long ago, or has no pod'
-      : 'a container group that has no pod';
-    if (!seenBefore.orphans.has(containerGroupId)) {
-      if (!hasGroupEnded(group))
-        log.warn(fields, 'This container group has no pod; it is deleted if that is still so at the next pass');
-      seen.add(containerGroupId);
-      continue;
-    }
-    try {
-      await endGroup(containerGroups, withToken('DeleteContainerGroup', caller, { containerGroupId }), signal);
-      log[hasGroupEnded(group) ? 'info' : 'warn'](fields, `Deleted ${what}`);
-      if (!hasGroupEnded(group)) deleted += 1;
-    } catch (error) {
-      if (!(error instanceof CloudFault)) throw error;
-      const { isUnreported } = faults.failed(containerGroupId, 'DeleteGroup', error, { needsSomebody: true });
-      const { kind, code, requestId } = error;
-      const line = `It was to be deleted and stays, ${what}: ${error.message}`;
-      log[isUnreported ? 'warn' : 'debug']({ ...fields, kind, code, requestId }, line);
-      seen.add(containerGroupId);
-    }
-  }
-  return { seen, deleted };
+/** Those that have ended cost nothing. */
+const described = (group: ContainerGroup) => {
+  const { containerGroupId, tags } = group;
+  const isHarmless = hasGroupEnded(group);
+  return {
+    id: containerGroupId,
+    what: isHarmless ? 'a container group that ended long ago, or has no pod' : 'a container group that has no pod',
+    isHarmless,
+    fields: { containerGroupId, pod: tags.get(TAG_POD), podUid: tags.get(TAG_POD_UID) },
+  };
 };
 
 /**

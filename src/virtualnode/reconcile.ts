@@ -22,7 +22,7 @@ import { hasGroupEnded } from './ended.ts';
 import type { NodeGroups } from './groups.ts';
 import type { OwnWrites } from './own-writes.ts';
 import { causeOf } from './healing.ts';
-import { tokensEnd } from './token-lifetime.ts';
+import { readOnce } from './read-once.ts';
 import type { PodTracker } from './tracker.ts';
 import { isKept, readReferences } from './references.ts';
 import type { DecideSettings, ObservedPod, TrackedPod } from './observation.ts';
@@ -273,9 +273,9 @@ const create = async (
     type: 'Normal',
     reason: 'ContainerGroupCreated',
     action: 'CreateGroup',
-    note: [`created elastic container instance ${containerGroupId}`, tokensEnd(pod, settings.tokenSeconds) ?? []]
-      .flat()
-      .join('; '),
+    note: [`created elastic container instance ${containerGroupId}`, ...readOnce(pod, settings.tokenSeconds)].join(
+      '; ',
+    ),
   });
   for (const note of notes)
     record(about, { type: 'Warning', reason: 'ChangedForECI', action: 'CreateGroup', note: remarkLine(note) });

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { sentence, type Finding } from '../api/finding.ts';
 import type { JsonPatchOperation } from '../kube/port.ts';
 import { legible } from '../lib/text.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS } from '../api/admission-registration.ts';
 import { SECRET, type Secret } from '../api/core.ts';
 import { KubeFault } from '../kube/fault.ts';

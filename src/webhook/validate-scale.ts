@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { DEPLOYMENT, STATEFUL_SET, type Scalable } from '../api/apps.ts';
 import type { Resource } from '../kube/port.ts';
 import { namesExisting } from '../rules/naming.ts';

@@ -2,10 +2,11 @@
  * How fast addresses come and go, and what they cost, by the shape of the work: in virtual time and exact. Prints
  * Markdown.
  *
- *   npm run bench                                  1, 10, 50, 200 and 1,000 pods at once; 1,000 EIPs at rest; up to 200
- *                                                  pods at once on the virtual node
+ *   npm run bench                                  1, 10, 50, 200 and 1,000 pods at once; 1,000 EIPs at rest; an EIP
+ *                                                  from one pod to the next; up to 200 pods at once on the virtual node
  *   npm run bench -- --pods 1,50 --rest 0          only these numbers of pods, and nothing at rest
- *   npm run bench -- --pods 0 --rest 0 --node 50   only the virtual node
+ *   npm run bench -- --pods 0 --rest 0 --node 50 --handover 0
+ *                                                  only the virtual node
  *   npm run bench -- --config '{"kubeClientQPS":20}'
  */
 import { parseArgs } from 'node:util';
@@ -19,6 +20,7 @@ import {
   RELEASE_BOUND_MS,
   type Calls,
 } from './bed.ts';
+import { rollout, ROLLOUT_BOUND_MS, wakeUp } from './handover-bed.ts';
 import { NodeBed } from './node-bed.ts';
 
 const { values } = parseArgs({
@@ -26,6 +28,7 @@ const { values } = parseArgs({
     pods: { type: 'string', default: '1,10,50,200,1000' },
     rest: { type: 'string', default: '1000' },
     node: { type: 'string', default: '1,10,50,200' },
+    handover: { type: 'string', default: '1' },
     config: { type: 'string', default: '{}' },
   },
 });
@@ -133,6 +136,24 @@ for (const eips of resting) {
   const [time = 0] = await bed.attach(1);
   row(eips, seconds(time), ...calls);
   await bed.stop();
+}
+
+const withHandover = numbersOf(values.handover).length > 0;
+if (withHandover) {
+  table('From one pod to the next', '', 's', 'bound s', '÷ bound', '÷ a purchase');
+  const { withoutAddressMs } = await rollout(config);
+  const bed = await Bed.create(config);
+  await bed.attach(1);
+  await bed.idle(60_000);
+  const [purchaseMs = 0] = await bed.attach(1);
+  await bed.stop();
+  const time = (what: string, ms: number, boundMs: number) =>
+    row(what, seconds(ms), seconds(boundMs), (ms / boundMs).toFixed(2), (ms / purchaseMs).toFixed(2));
+  time('rollout: a named EIP is bound to nothing', withoutAddressMs, ROLLOUT_BOUND_MS);
+  const late = await wakeUp(20_000, config);
+  time('hold-off: a pod comes 20 s later', late.servedAfterMs, late.boundMs);
+  const early = await wakeUp(0, config);
+  time('hold-off: a pod comes at once', early.servedAfterMs, early.boundMs);
 }
 
 const onNode = numbersOf(values.node);

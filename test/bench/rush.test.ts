@@ -85,3 +85,25 @@ test('a release that the cloud put off is tried again before others are detached
   t.true(median(times) <= 30_000, `median ${median(times)} ms`);
   await bed.stop();
 });
+
+test('of many that end at once the first are detached at once, and the looks are fewer than the changes', async (t) => {
+  const bed = await Bed.create();
+  const before = bed.calls();
+  await bed.attach(300);
+  const { cloud: attach } = bed.callsSince(before);
+  t.true(attach['DescribeEipAddresses']! <= 300 * 1.1, `${attach['DescribeEipAddresses']} looks for 300 addresses`);
+  await bed.idle(120_000);
+  const { clock, cloud } = bed.world;
+  const began = clock.now();
+  const since = bed.calls();
+  const released = await bed.release();
+  t.true(released[0]! <= 4_000, `the first is released after ${released[0]} ms`);
+  const detached = cloud.ledger().filter(({ action, at }) => action === 'UnassociateEipAddress' && at >= began);
+  t.is(detached.length, 300);
+  // Half of a minute's calls come at once, and the others at the rate: 120 in 61 s.
+  const boundMs = ((300 - 60) * 61_000) / 120;
+  t.true(released.at(-1)! <= 1.05 * boundMs + RELEASE_BOUND_MS, `the last after ${released.at(-1)} ms`);
+  const { cloud: release } = bed.callsSince(since);
+  t.true(release['DescribeEipAddresses']! <= 300 * 1.25, `${release['DescribeEipAddresses']} looks for 300 releases`);
+  await bed.stop();
+});

@@ -43,6 +43,27 @@ test('describes that come together become one call of at most fifty IDs', async 
   t.is(calls.length, 3);
 });
 
+test('the fewer calls of the minute are left, the longer a describe waits for others, who go along', async (t) => {
+  const waits: number[] = [];
+  for (const left of [300, 180, 179, 60, 59, 0]) {
+    const clock = new ManualClock(0);
+    const { cloud, calls } = notingCloud((ids) => Promise.resolve(new Map(ids.map((id) => [id, eip(id)]))));
+    const folding = batched(cloud, clock, { left: () => left, perMinute: () => 600 });
+    void folding.describeEip('eip-0');
+    await clock.advance(0);
+    const both = [folding.describeEip('eip-1')];
+    let waitedMs = 0;
+    for (; calls.length < 2 && waitedMs < 1_000; waitedMs += 10) {
+      await clock.advance(10);
+      if (waitedMs === 0) both.push(folding.describeEip('eip-2'));
+    }
+    await Promise.all(both);
+    t.deepEqual(calls, ['eip-0', 'eip-1,eip-2'], 'who is alone waits for nobody');
+    waits.push(waitedMs);
+  }
+  t.deepEqual(waits, [20, 20, 100, 100, 250, 250]);
+});
+
 test('a fault goes to everybody in the batch, but one that blames the request is narrowed to the ID', async (t) => {
   const clock = new ManualClock(0);
   let kind: CloudFaultKind = 'throttled';

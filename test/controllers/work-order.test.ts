@@ -13,6 +13,8 @@ const READY: PodEip = {
 };
 const BEING_DELETED: PodEip = { ...READY, metadata: { ...READY.metadata, deletionTimestamp: '2026-11-21T12:00:00Z' } };
 const BOUND: PodEip = { ...BEING_DELETED, status: { ...READY.status, status: 'InUse' } };
+const IN_USE: PodEip = { ...READY, status: { ...READY.status, status: 'InUse' } };
+const KEPT: PodEip = { ...podEip({ allocationID: 'eip-1', podUid: '' }), status: { status: 'InUse' } };
 const ENDED: Pod = { ...pod(), status: { phase: 'Succeeded' } };
 const OTHER: Pod = { ...pod(), metadata: { ...pod().metadata, uid: 'another pod of the same name' } };
 
@@ -33,6 +35,8 @@ test('what goes back, what is under way and what is to be bought for have worker
     'pod has ended': laneOf({ pod: ENDED, podEip: READY }),
     'pod is gone': laneOf({ pod: undefined, podEip: READY }),
     'pod is another': laneOf({ pod: OTHER, podEip: READY }),
+    'pod is gone, the PodEIP does not say so': laneOf({ pod: undefined, podEip: IN_USE }),
+    'pod is gone, still bound': laneOf({ pod: undefined, podEip: KEPT }),
     'nothing is there': laneOf({ pod: undefined, podEip: undefined }),
   };
   t.deepEqual(lanes, {
@@ -48,22 +52,49 @@ test('what goes back, what is under way and what is to be bought for have worker
     'pod has ended': 'priority',
     'pod is gone': 'priority',
     'pod is another': 'priority',
+    'pod is gone, the PodEIP does not say so': 'priority',
+    'pod is gone, still bound': 'detach',
     'nothing is there': 'main',
   });
 });
 
-const calls = (left: number, underWay = 0) => ({ left: () => left, underWay: () => underWay });
+const calls = (left: number, underWay = 0, { perMinute = 120, pace = 1, waiting = 0 } = {}) => ({
+  left: () => left,
+  underWay: () => underWay,
+  perMinute: () => perMinute,
+  pace: () => pace,
+  waiting: () => waiting,
+});
 
 test('as many are worked on that need a new EIP as may be bought now, so that none sleeps over what it has seen', (t) => {
-  t.is(roomOf('purchase', calls(5)), 6);
-  t.is(roomOf('purchase', calls(0)), 1, 'the next turn finds somebody');
-  t.is(roomOf('purchase', calls(5, 30)), 36, 'who only waits for an answer takes no room of others');
+  t.is(roomOf('purchase', calls(5), 0), 6);
+  t.is(roomOf('purchase', calls(0), 0), 1, 'the next turn finds somebody');
+  t.is(roomOf('purchase', calls(5, 30), 0), 36, 'who only waits for an answer takes no room of others');
   t.is(
-    roomOf('detach', {
-      left: (action) => (action === 'UnassociateEipAddress' ? 3 : 0),
-      underWay: (action) => (action === 'UnassociateEipAddress' ? 1 : 0),
-    }),
+    roomOf(
+      'detach',
+      {
+        ...calls(0),
+        left: (action) => (action === 'UnassociateEipAddress' ? 3 : 0),
+        underWay: (action) => (action === 'UnassociateEipAddress' ? 1 : 0),
+      },
+      0,
+    ),
     5,
   );
-  t.is(roomOf('started', calls(0)), Infinity);
+  t.is(roomOf('started', calls(0), 0), Infinity);
+});
+
+const rooms = (waitedMs: number, rate = {}) =>
+  [0, 1, 3, 5, 6, 10].map((left) => roomOf('detach', calls(left, 2, rate), waitedMs));
+
+test('who has waited long waits a tenth longer, and goes with others, as far as the rate brings any in that time', (t) => {
+  t.deepEqual(rooms(9_000), [3, 4, 6, 8, 9, 13], 'nobody else comes in 0.9 s');
+  t.deepEqual(rooms(15_000), [2, 2, 5, 7, 8, 12], 'three come in 1.5 s');
+  t.deepEqual(rooms(30_000), [2, 2, 2, 2, 8, 12], 'six come in 3 s');
+  t.deepEqual(rooms(3_600_000), [2, 2, 2, 2, 8, 12], 'and nobody waits longer');
+  t.deepEqual(rooms(30_000, { waiting: 1 }), [2, 2, 2, 2, 8, 12], 'one that waits is of the lane');
+  t.deepEqual(rooms(30_000, { waiting: 2 }), [3, 4, 6, 8, 9, 13], 'beside others who wait it stands in line');
+  t.deepEqual(rooms(30_000, { pace: 0.5 }), [2, 2, 5, 7, 8, 12], 'three, where the cloud has throttled');
+  t.deepEqual(rooms(30_000, { perMinute: 12 }), [3, 4, 6, 8, 9, 13], 'none, with a tenth of the account');
 });

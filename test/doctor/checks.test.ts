@@ -13,7 +13,7 @@ import {
 import { factsOf, healthyAnswers, healthySettings, NOW } from './healthy.ts';
 
 const DAY_MS = 86_400_000;
-const { webhooks, leases, deployments, podEips, policies, virtualNode, endpoints, calls } = healthyAnswers;
+const { webhooks, leases, deployments, podEips, policies, virtualNode, imageCaches, endpoints, calls } = healthyAnswers;
 
 const withSettings = (over: object): Partial<Questions> => ({
   configuration: { from: 'config.yaml', settings: { ...healthySettings, ...over } },
@@ -22,6 +22,7 @@ const withWebhooks = (over: object): Partial<Questions> => ({
   webhooks: webhooks.map((each) => ({ ...each, ...over })),
 });
 const withNode = (over: object): Partial<Questions> => ({ virtualNode: { ...virtualNode!, ...over } });
+const withCaches = (over: object): Partial<Questions> => ({ imageCaches: { ...imageCaches!, ...over } });
 const withCall = (outcome: CallOutcome, code: string): Partial<Questions> => ({
   calls: calls.map((each) => ({ ...each, outcome, code })),
 });
@@ -169,6 +170,18 @@ const CASES: Readonly<Record<DiagnosisId, readonly Case[]>> = {
       seen: 'vSwitchIds is vsw-2',
     },
   ],
+  'image-cache-crd-missing': [
+    { over: withCaches({ isServed: false }), seen: 'imagecaches.eci.alibabacloud.com' },
+    { over: withCaches({ isServed: false, rights: { user: 'u', missing: ['watch imagecaches'] } }), seen: 'no Custom' },
+  ],
+  'image-cache-rights-missing': [
+    {
+      over: withCaches({ rights: { user: 'u', missing: ['watch imagecaches'] } }),
+      seen: 'u may not watch imagecaches',
+    },
+    { over: withCaches({ isServed: undefined, rights: { user: 'u', missing: ['patch imagecaches'] } }), seen: 'patch' },
+  ],
+  'image-cache-of-another': [{ over: withCaches({ ofOthers: ['old'] }), severity: 'warning', seen: 'ImageCache old' }],
   'add-on-beside': [{ over: { addOnNodes: ['virtual-kubelet-h'] }, seen: 'virtual-kubelet-h' }],
   'add-on-unserved': [
     {
@@ -313,6 +326,8 @@ test('what is not a fault is none: the same values on the other side of each bou
     { deployments: [] },
     { configuration: undefined },
     { knative: undefined },
+    { imageCaches: undefined },
+    withCaches({ rights: undefined }),
     { knative: { features: {} } },
     { webhookAnswer: { outcome: 'warned', message: '' }, ...withSettings({ refusesConflicts: false }) },
     { webhookAnswer: undefined, webhookSecret: undefined },

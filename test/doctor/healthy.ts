@@ -54,6 +54,11 @@ const answers: Questions = {
     podCapacity: 100,
     pods: 3,
   },
+  imageCaches: {
+    isServed: true,
+    rights: { user: 'system:serviceaccount:knative-eip-system:knative-eip-virtual-node', missing: [] },
+    ofOthers: [],
+  },
   nodeRequests: [],
   nodeCertificate: NOW + 20 * DAY_MS,
   knative: { version: '1.23.1', features: {} },

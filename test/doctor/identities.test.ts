@@ -12,7 +12,9 @@ import { configOf } from '../harness/settings.ts';
 import { readingOf } from './reading.ts';
 
 const NAMESPACE = 'knative-eip-system';
-const config = configOf({ virtualNode: { enabled: true, vSwitchIDs: ['vsw-1'], securityGroupID: 'sg-1' } });
+const config = configOf({
+  virtualNode: { enabled: true, vSwitchIDs: ['vsw-1'], securityGroupID: 'sg-1', imageCaches: true },
+});
 
 const cloudWith = (over: Partial<CloudQuestioning>) => over as CloudQuestioning;
 
@@ -40,13 +42,14 @@ const denied = async (policy: string, part: Part | undefined) => {
 test('with its own policy of config/, neither the controller nor the virtual node lacks an action', async (t) => {
   t.deepEqual(await denied('ram-policy', 'eip'), []);
   t.deepEqual(await denied('ram-policy-virtual-node', 'virtual-node'), []);
-  t.deepEqual(await denied('ram-policy', undefined), ['eci:DescribeContainerGroups', 'eci:CreateContainerGroup']);
-  t.deepEqual(await denied('ram-policy', 'virtual-node'), ['eci:DescribeContainerGroups', 'eci:CreateContainerGroup']);
+  const ofNode = ['eci:DescribeContainerGroups', 'eci:CreateContainerGroup', 'eci:DescribeImageCaches'];
+  t.deepEqual(await denied('ram-policy', undefined), ofNode);
+  t.deepEqual(await denied('ram-policy', 'virtual-node'), ofNode);
 });
 
 const deployment = (name: string, args: readonly string[] = []) => ({
   metadata: { namespace: NAMESPACE, name, labels: { 'app.kubernetes.io/name': name } },
-  spec: { template: { spec: { containers: [{ args }] } } },
+  spec: { template: { spec: { serviceAccountName: `${name}-account`, containers: [{ args }] } } },
 });
 
 const partOf = async (objects: Readonly<Record<string, readonly unknown[]>>, isInPod: boolean) => {
@@ -69,6 +72,17 @@ test('which part it is, is seen by the Deployments, or by the words of the own p
     t.like(await partOf({ pods: [pod(`--only=${part}`)] }, true), { part, serviceAccount: 'an-account' });
   const where = { namespace: NAMESPACE, serviceAccount: 'an-account', part: 'virtual-node', config } as const;
   t.deepEqual(await readRights({ ...readingOf({}), isInPod: true }, where), knownAs(undefined));
+});
+
+test('who runs the virtual node is its Deployment, or the only one; in a pod it is the own one, or not to be seen', async (t) => {
+  const main = deployment('knative-eip');
+  const own = deployment('knative-eip-virtual-node');
+  const nodeAccount = 'knative-eip-virtual-node-account';
+  t.like(await partOf({ deployments: [main] }, false), { nodeAccount: 'knative-eip-account' });
+  t.like(await partOf({ deployments: [main, own] }, false), { nodeAccount });
+  t.like(await partOf({ deployments: [deployment('knative-eip', ['--only=eip'])] }, false), { nodeAccount: undefined });
+  t.like(await partOf({ pods: [pod('--only=virtual-node')] }, true), { nodeAccount: 'an-account' });
+  t.like(await partOf({ pods: [pod('--only=eip')] }, true), { nodeAccount: undefined });
 });
 
 const podEip = (allocationID: string, leaving = false) => ({

@@ -42,6 +42,7 @@ export const readOf = (podEips: readonly unknown[] = []): ReadFacts => ({
     isNamed: true,
     namespace: 'knative-eip-system',
     serviceAccount: undefined,
+    nodeAccount: undefined,
     part: undefined,
     deployments: knownAs([]),
     leases: knownAs([]),

@@ -6,6 +6,7 @@ import { DEPLOYMENT } from '../../src/api/apps.ts';
 import { CONFIG_MAP, NODE } from '../../src/api/core.ts';
 import { EIP_HOLDER } from '../../src/api/eipholder.ts';
 import { EIP_POLICY, EIP_USAGE } from '../../src/api/eippolicy.ts';
+import { IMAGE_CACHE } from '../../src/api/imagecache.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
 import type { ConfigInput } from '../../src/config/schema.ts';
 import type { DiagnosisId } from '../../src/doctor/diagnose.ts';
@@ -20,10 +21,12 @@ import { definitionOf } from '../harness/cluster.ts';
 import { until } from '../harness/until.ts';
 import {
   AN_EIP,
+  clusterKind,
   CONFIG,
   configurationOf,
   deployment,
   heldLease,
+  IMAGE_CACHE_DEFINITION,
   KNATIVE_CONTROLLER,
   NODE_LEASE,
   OURS,
@@ -160,7 +163,7 @@ const authorityOf = (agoMs: number) => async () => (await makeAuthority(clock.no
 const byCertManager = { certificateDirectory: '/tls' };
 
 const definition =
-  (kind: Parameters<typeof definitionOf>[0]): Plant =>
+  (kind: Pick<Resource<KubeObject>, 'plural' | 'group'>, manifest: unknown): Plant =>
   async ({ kube }) => {
     const name = `${kind.plural}.${kind.group}`;
     const there = await kube.get(CRD, { name });
@@ -172,7 +175,7 @@ const definition =
         (it) => it === undefined,
       );
     await isGone();
-    return () => kube.create(CRD, definitionOf(kind));
+    return () => kube.create(CRD, manifest);
   };
 
 const property = '/spec/versions/0/schema/openAPIV3Schema/properties/lastNamed';
@@ -203,6 +206,29 @@ const request: Plant = async (stage) =>
     },
   })(stage);
 
+const BINDINGS = clusterKind('clusterrolebindings', 'ClusterRoleBinding');
+
+const withoutBinding =
+  (name: string): Plant =>
+  async ({ kube }) => {
+    const there = await kube.get(BINDINGS, { name });
+    await kube.delete(BINDINGS, { name }, { uid: there?.metadata.uid ?? '' });
+    return () => kube.create(BINDINGS, { ...there, metadata: { name } });
+  };
+
+const cacheOfAddOn: Plant = async (stage) => {
+  const name = 'planted';
+  const undo = await another(IMAGE_CACHE, {
+    apiVersion: `${IMAGE_CACHE.group}/${IMAGE_CACHE.version}`,
+    kind: IMAGE_CACHE.kind,
+    metadata: { name },
+    spec: { images: ['busybox'] },
+  })(stage);
+  const status = { phase: 'Ready', imageCacheId: 'imc-of-the-add-on' };
+  await stage.kube.patch(IMAGE_CACHE, { name }, { type: 'merge', subresource: 'status', body: { status } });
+  return undo;
+};
+
 const deadWebhook: Plant = async ({ kube, port }) => {
   const write = (url: string) =>
     kube.patch(
@@ -230,12 +256,16 @@ export const FAULTS: Readonly<Partial<Record<DiagnosisId, Plant>>> = {
     back: { spec: { renewTime: microTime(clock.now() + DAY_MS) } },
   }),
   'two-installations': another(LEASE, heldLease({ namespace: 'default', name: 'knative-eip' })),
-  'crd-missing': definition(EIP_USAGE),
+  'crd-missing': definition(EIP_USAGE, definitionOf(EIP_USAGE)),
   'crd-outdated': withoutField,
-  'controller-rights-missing': changed(DEPLOYMENT, OURS, {
-    to: { spec: { template: { spec: { serviceAccountName: 'nobody' } } } },
-    back: { spec: { template: { spec: { serviceAccountName: 'knative-eip' } } } },
-  }),
+  // One service account is that of both parts here, so that without image caches nothing else is missing.
+  'controller-rights-missing': both(
+    config({ virtualNode: { enabled: true, vSwitchIDs: ['vsw-e2e'], securityGroupID: 'sg-e2e' } }),
+    changed(DEPLOYMENT, OURS, {
+      to: { spec: { template: { spec: { serviceAccountName: 'nobody' } } } },
+      back: { spec: { template: { spec: { serviceAccountName: 'knative-eip' } } } },
+    }),
+  ),
   'other-controller': another(
     DEPLOYMENT,
     deployment({ namespace: 'kube-system', name: 'ack-extend-network-controller' }),
@@ -260,6 +290,9 @@ export const FAULTS: Readonly<Partial<Record<DiagnosisId, Plant>>> = {
     { nodeInfo: { kubeletVersion: 'v1.36.0-knative-eip-0.1.0' } },
   ),
   'node-certificate-not-approved': request,
+  'image-cache-crd-missing': definition(IMAGE_CACHE, IMAGE_CACHE_DEFINITION),
+  'image-cache-rights-missing': withoutBinding('knative-eip-virtual-node-image-caches-to-knative-eip'),
+  'image-cache-of-another': cacheOfAddOn,
   'add-on-beside': another(NODE, {
     apiVersion: 'v1',
     kind: 'Node',

@@ -21,13 +21,16 @@ import { freePort } from '../harness/free-port.ts';
 import { configuration } from '../harness/settings.ts';
 import { startControlPlane } from '../kube-api/real.ts';
 import { areWebhooksTrusted, LONGEST_WAIT_SECONDS, webhookConfiguration, webhookSettings } from './admission.ts';
-import { HOME } from './rights.ts';
+import { grant, HOME } from './rights.ts';
 import { LONG_LEASE, setStage, VIRTUAL_NODE_NAME, VPC, type Stage } from './stage.ts';
 
 export const CONFIG = { namespace: HOME, name: 'knative-eip-config-h4sh' };
 export const OURS = { namespace: HOME, name: 'knative-eip' };
 /** The one that the account has. */
 export const AN_EIP = 'eip-planted1';
+export const IMAGE_CACHE_DEFINITION: unknown = parse(
+  readFileSync('config/virtual-node-image-caches/imagecaches.eci.alibabacloud.com.yaml', 'utf8'),
+);
 export const NODE_LEASE = { namespace: 'kube-node-lease', name: VIRTUAL_NODE_NAME };
 export const KNATIVE_CONTROLLER = { namespace: 'knative-serving', name: 'controller' };
 
@@ -40,7 +43,7 @@ export const configurationOf = (stage: Pick<Stage, 'cloudUrl'>, over: Partial<Co
       credential: { accessKey: sandboxCredential.accessKeyId, accessSecret: sandboxCredential.accessKeySecret },
       endpoints: { vpc: stage.cloudUrl, ecs: stage.cloudUrl, eci: stage.cloudUrl },
       webhook: { enabled: true },
-      virtualNode: { enabled: true, vSwitchIDs: ['vsw-e2e'], securityGroupID: 'sg-e2e' },
+      virtualNode: { enabled: true, vSwitchIDs: ['vsw-e2e'], securityGroupID: 'sg-e2e', imageCaches: true },
       ...over,
     }),
   );
@@ -99,7 +102,7 @@ const validatingWebhooks = (port: number) => {
 };
 
 const RBAC = 'rbac.authorization.k8s.io';
-const clusterKind = (plural: string, kind: string): Resource<KubeObject> => ({
+export const clusterKind = (plural: string, kind: string): Resource<KubeObject> => ({
   group: RBAC,
   version: 'v1',
   plural,
@@ -151,6 +154,8 @@ export const setDoctorStage = async () => {
   const { kube, cloud } = stage;
   const create = <T extends KubeObject>(resource: Resource<T>, object: unknown) => kube.create(resource, object);
   for (const kind of [EIP_POLICY, EIP_USAGE]) await create(CRD, definitionOf(kind));
+  await create(CRD, IMAGE_CACHE_DEFINITION);
+  await grant(kube, 'virtual-node-image-caches', OURS.name);
   await create(CONFIG_MAP, {
     apiVersion: 'v1',
     kind: 'ConfigMap',

@@ -71,6 +71,13 @@ export const playImageCache = async (t: ExecutionContext, { kube, cloud, kubectl
   await t.throwsAsync(kubectl('patch', 'ic', 'imagecache-sample', '--type=merge', '-p', '{"spec":{"images":["x"]}}'), {
     message: /a cache is made once/u,
   });
+  // Nobody refuses another annotation, which has no effect either.
+  await kubectl('annotate', 'ic', 'imagecache-sample', 'k8s.aliyun.com/imc-enable-flash=true');
+  await until(
+    'an Event says that the cache is not changed',
+    () => kubectl('get', 'events', '-o', 'jsonpath={.items[*].reason}'),
+    (text) => text.includes('ImageCacheUnchanged'),
+  );
   await kubectl('delete', 'imagecache', 'imagecache-sample');
   t.deepEqual(await kube.list(IMAGE_CACHE), []);
   t.deepEqual(cloud.imageCaches(), []);

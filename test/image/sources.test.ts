@@ -1,8 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { parse } from 'yaml';
+import { CONTENT_TYPES } from '../../image/bundle.ts';
 import { readDockerfile, textsOf } from './dockerfile.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -93,4 +95,23 @@ test('npm run sbom lists every production package with its licence and its diges
     t.true(listed.has(name), name);
   }
   for (const { name, licenses, hashes } of components) t.true(licenses !== undefined && hashes !== undefined, name);
+});
+
+test('the image knows each type of content that Koa or a server here names', (t) => {
+  const { lookup } = createRequire(createRequire(import.meta.url).resolve('koa'))('mime-types') as {
+    lookup: (name: string) => string | false;
+  };
+  const named = ['node_modules/koa/lib/*.js', 'src/{web,webhook}/*.ts'].map((pattern) =>
+    globSync(pattern, { cwd: ROOT }).flatMap((path) =>
+      [...read(path).matchAll(/^(?! *\*).*\.type = '([^';]+)/gmu)].map(([, name = '']) => name),
+    ),
+  );
+  t.true(
+    named.every(({ length }) => length > 1),
+    named.join(),
+  );
+  t.deepEqual(
+    named.flat().filter((name) => !CONTENT_TYPES.some((type) => type === (name.includes('/') ? name : lookup(name)))),
+    [],
+  );
 });

@@ -8,8 +8,11 @@ interface Item {
 }
 
 const OWNERS = ['a', 'b', 'c'] as const;
-/** What may happen: something of an owner comes, the next one is taken, or the one that came last moves elsewhere. */
-const MOVES = [...OWNERS, 'take', 'leave'] as const;
+/**
+ * What may happen: something of an owner comes, or comes before all of his, the next one is taken, or the one that came
+ * last moves elsewhere.
+ */
+const MOVES = [...OWNERS, 'first of a', 'take', 'leave'] as const;
 
 /** The policy as its sentence says it: who had his turn longest ago, or has waited longest for the first one. */
 class Model {
@@ -23,6 +26,11 @@ class Model {
     // Who comes and finds none of his own waiting stands behind all.
     if (!this.#waits(item.owner)) this.#since.set(item.owner, this.#now);
     this.#items.push(item);
+  }
+
+  pushFirst(item: Item): void {
+    this.push(item);
+    this.#items = [item, ...this.#items.filter((it) => it !== item)];
   }
 
   take(): Item | undefined {
@@ -40,7 +48,7 @@ class Model {
   }
 }
 
-const LONGEST = 7;
+const LONGEST = 6;
 
 test('whatever comes in whatever order, owners take turns, and of one owner the first goes first', (t) => {
   const different: string[] = [];
@@ -57,6 +65,10 @@ test('whatever comes in whatever order, owners take turns, and of one owner the 
         if (item === last) last = undefined;
       } else if (move === 'leave') {
         if (last) last.isWaiting = false;
+      } else if (move === 'first of a') {
+        last = { owner: 'a', at, isWaiting: true };
+        turns.pushFirst('a', last);
+        model.pushFirst(last);
       } else {
         last = { owner: move, at, isWaiting: true };
         turns.push(move, last);

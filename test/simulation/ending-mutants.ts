@@ -1,5 +1,15 @@
 import { mutant, played, type Mutant } from './mutant.ts';
-import { podeip, detached, finalizing, handoverOrder, quiet, sending, transfer, twin } from './seams.ts';
+import {
+  podeip,
+  detached,
+  finalizing,
+  handoverOrder,
+  knownPurchases,
+  quiet,
+  sending,
+  transfer,
+  twin,
+} from './seams.ts';
 
 /** What is kept, handed over and given back, and when. */
 export const endingMutants: readonly Mutant[] = [
@@ -22,6 +32,19 @@ export const endingMutants: readonly Mutant[] = [
     'not found means gone: one look is enough on the way out',
     podeip('notReleasedYet', () => () => undefined),
   ),
+  {
+    ...mutant(
+      'what is written down is all that was bought, whoever bought and whatever was answered',
+      knownPurchases(
+        'isAllThatWasBought',
+        () =>
+          ({ seen, podEip }) =>
+            seen.memory.released === podEip.spec.allocationID,
+      ),
+    ),
+    // In the worlds a second EIP is found by its tags later on, and goes back then.
+    test: { file: 'controllers/podeip/known-purchases.test.ts', title: 'who has bought the one EIP*' },
+  },
   mutant(
     'kept for nobody: an EIP that is kept stays bound',
     podeip('isStillBound', () => () => false),

@@ -8,6 +8,7 @@ import { mutants } from './mutants.ts';
 import { noticeByTest } from './noticing-test.ts';
 import { share, type Shared, type Work } from './pool.ts';
 import { scenarios } from './scenarios.ts';
+import { liveImageCacheWorld } from '../virtualnode/imagecache/image-cache-world.ts';
 import { liveNodeWorld } from '../virtualnode/node-world.ts';
 import { NOTHING, runSeed, scriptOf, type Extras, type Sum } from './seeds.ts';
 import { noticeIn, readNotices, saveNotices, workOf, type Notice } from './notices.ts';
@@ -29,7 +30,8 @@ const USAGE = `npm run simulate -- [options]
   --remember         with --mutants: write down what noticed each (test/simulation/notices.json), to try it first
   --reading NAME     with this reading of the cloud in every world (docs/cloud-readings.md); may be repeated
   --sink             with a sink for CloudEvents, which is told of everything that happens
-  --virtual-node     worlds of two virtual nodes and a disk that their pods share, in place of the controller's
+  --virtual-node     worlds of two virtual nodes and a disk that their pods share, and of image caches, in place of the
+                     controller's
   --jobs N           threads (default: one for each processor)
 `;
 
@@ -274,21 +276,24 @@ const liveNodeWorlds = async (): Promise<number> => {
   const one = options.seed === undefined ? undefined : Number(options.seed);
   const from = one ?? Number(options.from);
   const count = one === undefined ? Number(options.seeds) : 1;
-  const sum = { worlds: 0, deaths: 0, instances: 0, withDisk: 0, withoutSpot: 0, violations: 0 };
+  const sum = { worlds: 0, deaths: 0, instances: 0, withDisk: 0, withoutSpot: 0, caches: 0, violations: 0 };
   sayShown = () => say(`virtual nodes until then: ${JSON.stringify(sum)}, ${seconds()} s`);
   for (let seed = from; seed < from + count; seed += 1) {
-    const { problems, deaths, instances, withDisk, withoutSpot } = await liveNodeWorld(seed);
+    const { instances, withDisk, withoutSpot, ...node } = await liveNodeWorld(seed);
+    const { caches, ...ofCaches } = await liveImageCacheWorld(seed);
+    const problems = [...node.problems, ...ofCaches.problems];
     for (const problem of problems) say(`${problem}\n    npm run simulate -- --virtual-node --seed ${seed}`);
     sum.worlds += 1;
-    sum.deaths += deaths;
+    sum.deaths += node.deaths + ofCaches.deaths;
     sum.instances += instances;
     sum.withDisk += withDisk;
     sum.withoutSpot += withoutSpot;
+    sum.caches += caches;
     sum.violations += problems.length;
   }
   say(
     `virtual nodes: ${sum.worlds} worlds, ${sum.deaths} crashes, ${sum.instances} instances, ${sum.withDisk} of them with the ` +
-      `disk, ${sum.withoutSpot} without a spot instance, ${seconds()} s, ${sum.violations} violations`,
+      `disk, ${sum.withoutSpot} without a spot instance, ${sum.caches} image caches, ${seconds()} s, ${sum.violations} violations`,
   );
   return sum.violations === 0 ? 0 : 1;
 };

@@ -33,6 +33,13 @@ export interface NoticingTest {
 
 export const mutant = (name: string, ...replacements: readonly Replacement[]): Mutant => ({ name, replacements });
 
+/** One that a test of AVA's notices: its file below `test`, and its title as `--match` takes it. */
+export const tested = (
+  [file, title]: readonly [file: string, title: string],
+  name: string,
+  ...replacements: readonly Replacement[]
+): Mutant => ({ name, replacements, test: { file, title } });
+
 /** One that shows where what it is for is played. */
 export const played = (scenario: string, it: Mutant): Mutant => ({ ...it, scenario });
 

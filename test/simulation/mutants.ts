@@ -4,6 +4,7 @@ import { endingMutants } from './ending-mutants.ts';
 import { owningMutants } from './owning-mutants.ts';
 import { reconcilingMutants } from './reconciling-mutants.ts';
 import { tellingMutants } from './telling-mutants.ts';
+import { virtualNodeMutants } from './virtual-node-mutants.ts';
 import type { Mutant } from './mutant.ts';
 import type { Replacement } from './mutation.ts';
 
@@ -15,6 +16,7 @@ export const mutants: readonly Mutant[] = [
   ...endingMutants,
   ...reconcilingMutants,
   ...tellingMutants,
+  ...virtualNodeMutants,
 ];
 
 /** What the mutant of this name replaces: threads are told the name, as functions cannot be sent. */

@@ -2,12 +2,9 @@ import { FAULT } from '../../src/cloud/fault-policy.ts';
 import type { FaultHistory } from '../../src/cloud/fault-history.ts';
 import type { ObservedState } from '../../src/controllers/podeip/observation.ts';
 import type { PodEipSituation } from '../../src/controllers/podeip/situation.ts';
-import type { Mutant } from './mutant.ts';
-import type { Replacement } from './mutation.ts';
+import { tested, type Mutant } from './mutant.ts';
 import {
   bandwidthPackage,
-  claimTurn,
-  creation,
   ignoredChange,
   pod,
   status,
@@ -18,13 +15,6 @@ import {
   report,
   suspects,
 } from './seams.ts';
-
-/** One that a test of AVA's notices: its file below `test`, and its title as `--match` takes it. */
-const told = (
-  [file, title]: readonly [file: string, title: string],
-  name: string,
-  ...replacements: readonly Replacement[]
-): Mutant => ({ name, replacements, test: { file, title } });
 
 /** The same situation with another memory. */
 const remembering = (it: PodEipSituation, memory: Partial<ObservedState['memory']>): PodEipSituation => ({
@@ -38,7 +28,7 @@ const BEFORE_BUYING = 'controllers/podeip/look-before-buying.test.ts';
 
 /** Each takes away that somebody is told, or told in time. No EIP is lost by it, so that no world shows it. */
 export const tellingMutants: readonly Mutant[] = [
-  told(
+  tested(
     [TROUBLES, 'an address to be bought:*'],
     'what passes by itself is told to nobody, however long it lasts',
     faultHistory(
@@ -53,7 +43,7 @@ export const tellingMutants: readonly Mutant[] = [
         },
     ),
   ),
-  told(
+  tested(
     [TROUBLES, 'an address to be bought:*'],
     'of a cloud that keeps saying no nothing is said during the pause between two attempts',
     faultHistory(
@@ -68,7 +58,7 @@ export const tellingMutants: readonly Mutant[] = [
     // What the status says already would cover it.
     report('toldBefore', () => () => undefined),
   ),
-  told(
+  tested(
     [TOLD_ONCE, 'what the cloud said to a call is said as long as*'],
     'what a cloud has said to a call stays said for the whole of another pause',
     faultHistory(
@@ -81,12 +71,12 @@ export const tellingMutants: readonly Mutant[] = [
         },
     ),
   ),
-  told(
+  tested(
     [TOLD_ONCE, 'what the cloud keeps saying stays said through restarts*'],
     'what a process before it told of the cloud is not known to the next one',
     report('toldBefore', () => () => undefined),
   ),
-  told(
+  tested(
     [BEFORE_BUYING, 'where no interface holds the address nothing is bought, and within a minute*'],
     'why no interface holds an address is said when a minute is over',
     locate(
@@ -95,7 +85,7 @@ export const tellingMutants: readonly Mutant[] = [
         original(remembering(it, { noInterfaceMs: (it.seen.memory.noInterfaceMs ?? 0) - 20_000 }), address),
     ),
   ),
-  told(
+  tested(
     [BEFORE_BUYING, 'a look-up of the bandwidth package that keeps failing is told*'],
     'a look-up of the bandwidth package that keeps failing holds the purchase back for good',
     bandwidthPackage(
@@ -103,7 +93,7 @@ export const tellingMutants: readonly Mutant[] = [
       (original) => (it, request) => original(remembering(it, { packageUnseenMs: 0 }), request),
     ),
   ),
-  told(
+  tested(
     [BEFORE_BUYING, 'an EIP that cannot be bound for ten minutes*'],
     'an EIP that cannot be used is paid for as long as its pod waits',
     provision('provision', (original) => (it, asked, request) => {
@@ -112,7 +102,7 @@ export const tellingMutants: readonly Mutant[] = [
       return isUnusable ? { do: 'Wait', reason: 'CloudBusy', message: '', ms: 60_000 } : next;
     }),
   ),
-  told(
+  tested(
     [BEFORE_BUYING, 'IPv4 is taken from the pod*'],
     'the first address of a pod is taken, of whatever family',
     pod(
@@ -123,50 +113,22 @@ export const tellingMutants: readonly Mutant[] = [
     ),
     pod('hasNoIPv4', () => () => false),
   ),
-  told(
+  tested(
     ['controllers/podeip/clients.test.ts', 'OpenKruiseGame reads one whole status*'],
     'a pod hears of its address before its PodEIP shows it',
     status('readinessBefore', () => () => undefined),
   ),
-  told(
+  tested(
     ['controllers/podeip/edits.test.ts', 'an annotation that is changed on a running pod*'],
     'nobody is told that a changed annotation has no effect',
     ignoredChange('ignoredChange', () => () => undefined),
   ),
-  told(
-    ['virtualnode/tokens.test.ts', 'a token that remembers its refusals keeps no pod*'],
-    'each attempt at a container group has the same token',
-    creation(
-      'createGroup',
-      (original) => (seen, settings) =>
-        original({ ...seen, memory: { ...seen.memory, tokenRefusals: undefined } }, settings),
-    ),
-  ),
-  told(
-    ['virtualnode/tokens.test.ts', 'a request without an answer is waited for*'],
-    'another token is used although the attempt before may still make a container group',
-    creation(
-      'createGroup',
-      (original) => (seen, settings) =>
-        original({ ...seen, memory: { ...seen.memory, unanswered: undefined } }, { ...settings, settleMs: 0 }),
-    ),
-  ),
-  told(
-    ['virtualnode/claim-turn.test.ts', 'of 2 pods on as many virtual nodes*'],
-    'a pod that asks for a disk on another virtual node is taken for one that waits',
-    claimTurn('turnOf', (original) => (each) => (original(each) === 'asks' ? 'waits' : original(each))),
-  ),
-  told(
-    ['virtualnode/claimed-volumes.test.ts', 'a pod that is held keeps nobody on another virtual node waiting*'],
-    'a pod that is held does not say that it asks for no disk',
-    claimTurn('wantsClaims', () => () => false),
-  ),
-  told(
+  tested(
     ['controllers/podeip/dropped-tags.test.ts', 'an EIP without tags, pod and PodEIP is named*'],
     'EIPs that were bought here and carry no tags are named to nobody',
     suspects('untaggedSuspects', () => () => []),
   ),
-  told(
+  tested(
     ['cli/drain-leftovers.test.ts', 'with or without PodEIPs, what was bought here*'],
     'a drain does not name what no PodEIP is there for',
     drain('findOwnerless', () => () => Promise.resolve([])),

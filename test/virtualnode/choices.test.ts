@@ -85,6 +85,7 @@ test('a policy that was taken away a moment ago allows nothing any more', async 
   await stage.runPod('early', { [`${K8S}eci-ram-role-name`]: 'admin' });
   await stage.until(() => stage.created.length > 0);
   t.is(made(stage).ramRoleName, 'admin');
+  await stage.stopPolicyWatch();
   await stage.setPolicy('open', undefined);
   await stage.runPod('late', { [`${K8S}eci-ram-role-name`]: 'admin' });
   await stage.until(async () => (await why(stage, 'late')) !== '');

@@ -205,6 +205,16 @@ test('an instance ID that came with the template of the pod proves nothing', (t)
   });
 });
 
+test('an instance that no reading shows is called gone once every reading would show it, and not before', (t) => {
+  const told = pod({ annotations: { [ECI_INSTANCE_ID]: 'eci-1' } }, { startTime: '2026-11-20T12:00:00Z' });
+  const missing = (over: Partial<TrackedPod>) => step({ pod: told, group: null, memory: { ...memory, ...over } });
+  const { readLagMs, missingMs } = settings;
+  t.like(missing({ missingMs: missingMs - 1 }), { do: 'Wait', ms: 1 }, 'this process never saw it');
+  t.like(missing({ missingMs }), { do: 'WriteStatus', status: { reason: 'ContainerGroupGone' } });
+  t.like(missing({ wasListed: true, missingMs: readLagMs - 1 }), { do: 'Wait', ms: 1 }, 'a reading may lag');
+  t.like(missing({ wasListed: true, missingMs: readLagMs }), { do: 'WriteStatus' });
+});
+
 test('an address that came with the instance is told at once, and its ID once the account shows it bound there', (t) => {
   const tags = new Map([[TAG_EIP, MADE_WITH_GROUP]]);
   const internetIp = '47.1.1.1';

@@ -7,6 +7,7 @@ import { runControllers } from '../../src/manager/controllers.ts';
 import type { ContainerGroups, ContainerGroupSpec } from '../../src/cloud/container-groups.ts';
 import { createCaches } from '../../src/controllers/caches.ts';
 import { createPolicyCache, readPolicy, recallPolicy, type PolicyCache } from '../../src/policies/policy-cache.ts';
+import type { EffectivePolicy } from '../../src/policies/policy.ts';
 import { createKube } from '../../src/kube/client.ts';
 import type { Kube, KubeTransport } from '../../src/kube/port.ts';
 import type { Reflector } from '../../src/kube/reflector.ts';
@@ -64,6 +65,7 @@ export class Stage extends EmbeddedCluster {
   readonly #work = new AbortController();
   readonly #random = seeded(3);
   readonly #policies: PolicyCache;
+  #heardPolicy: EffectivePolicy | undefined;
   readonly #wire: (send: Send) => Send;
   /** The present processes, by the node that they run. */
   readonly #providers = new Map<string, Provider>();
@@ -113,6 +115,13 @@ export class Stage extends EmbeddedCluster {
     const old = await this.kube.get(EIP_POLICY, { name });
     if (old) await this.kube.delete(EIP_POLICY, { name }, { uid: old.metadata.uid });
     if (spec) await this.kube.create(EIP_POLICY, { apiVersion: `${group}/${version}`, kind, metadata: { name }, spec });
+  }
+
+  /** The cache of policies hears of no change any more. */
+  async stopPolicyWatch(): Promise<void> {
+    this.#heardPolicy = (
+      await readPolicy(this.#policies, this.kube, 'default', new AbortController().signal)
+    ).effective;
   }
 
   #operate(): void {
@@ -191,7 +200,7 @@ export class Stage extends EmbeddedCluster {
         policyOf: async (namespace, isFresh, signal) =>
           isFresh
             ? (await readPolicy(policies, processKube, namespace, signal)).effective
-            : recallPolicy(policies, processKube, namespace, signal),
+            : (this.#heardPolicy ?? recallPolicy(policies, processKube, namespace, signal)),
         transport: calls,
         pods: createPodWatch({ ...shared, transport }, settings.nodeName),
         podEips: this.#podEips,

@@ -1,10 +1,13 @@
 import test from 'ava';
+import { CONFIG_MAP } from '../../src/api/core.ts';
 import { createKubeletCalls } from '../../src/virtualnode/api-server.ts';
 import type { KubeTransport } from '../../src/kube/port.ts';
+import { readOnce } from '../../src/virtualnode/read-once.ts';
 import { tokensEnd } from '../../src/virtualnode/token-lifetime.ts';
 import type { TokenProjection } from '../../src/virtualnode/workload-pod.ts';
 import { ManualClock } from '../harness/clock.ts';
-import { podOf } from './translate/pods.ts';
+import { app, podOf } from './translate/pods.ts';
+import { Stage } from './stage.ts';
 
 const DAY = 86_400;
 
@@ -48,4 +51,38 @@ test('a pod is told when its token ends', (t) => {
   t.is(tokensEnd(podOf(), DAY), undefined);
   t.regex(tokensEnd(withTokens(3_607), DAY) ?? '', /ends after 24 hours and is not renewed/);
   t.regex(tokensEnd(withTokens(3_607, 600), DAY) ?? '', /ends after 10 minutes/);
+});
+
+test('a pod is told which of its files are not written anew, if a kubelet would', (t) => {
+  const said = (volumes: readonly object[], mount: object = {}) => {
+    const volumeMounts = volumes.map((_, n) => ({ name: `v${n}`, mountPath: `/v${n}`, ...mount }));
+    const named = volumes.map((volume, n) => ({ name: `v${n}`, ...volume }));
+    return readOnce(podOf({ volumes: named, containers: [app({ volumeMounts })] }), DAY).join('; ');
+  };
+  const [map, secret] = [{ configMap: { name: 'settings' } }, { secret: { secretName: 'key' } }];
+  t.regex(said([map, secret, map]), /^its files of ConfigMap settings, Secret key stay as they are now/);
+  t.regex(said([{ projected: { sources: [map, { secret: { name: 'key' } }] } }]), /of ConfigMap settings, Secret key /);
+  t.is(said([map], { subPath: 'a' }), '', 'neither would a kubelet');
+  t.is(said([{ emptyDir: {} }, { configMap: { name: 'kube-root-ca.crt' } }]), '');
+  t.is(readOnce(podOf({ volumes: [{ name: 'v', ...map }] }), DAY).length, 0, 'nobody mounts it');
+  const many = Array.from({ length: 7 }, (_, n) => ({ configMap: { name: `m${n}` } }));
+  t.regex(said(many), /ConfigMap m4 and 2 more stay/);
+});
+
+test('the Event about the instance says it', async (t) => {
+  const stage = await Stage.create();
+  await stage.kube.create(CONFIG_MAP, {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { namespace: 'default', name: 'settings' },
+    data: { a: 'b' },
+  });
+  const volumeMounts = [{ name: 'v', mountPath: '/etc/settings' }];
+  const containers = [{ name: 'main', image: 'nginx', volumeMounts }];
+  await stage.runPod('web', {}, { containers, volumes: [{ name: 'v', configMap: { name: 'settings' } }] });
+  t.not(await stage.until(() => stage.created.length > 0), Infinity);
+  await stage.pass(1_000);
+  const told = stage.events.filter(({ reason }) => reason === 'ContainerGroupCreated').map(({ note }) => note);
+  t.regex(told.join('\n'), /^created elastic container instance eci-\S+; its files of ConfigMap settings stay/);
+  await stage.stop();
 });

@@ -150,6 +150,8 @@ export interface TrackedState {
   readonly tokenRefusals?: number | undefined;
   /** The EIP that the cloud has answered this process with when it bought one. */
   readonly bought?: string | undefined;
+  /** How many EIPs that were. @default 0 */
+  readonly purchases?: number | undefined;
   /** For how long the EIP exists at least. @default Infinity */
   readonly ageMs?: number;
   /** What this process has learnt of the tags of AllocateEipAddress; undefined as long as it has seen neither. */

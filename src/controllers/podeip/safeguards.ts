@@ -1,3 +1,4 @@
+import { isAllThatWasBought } from './known-purchases.ts';
 import { ALLOW_EIP_ROB, TAG_CLUSTER_UID, TAG_PODEIP_UID } from '../../api/annotations.ts';
 import type { Pod } from '../../api/core.ts';
 import { FINALIZER, type PodEip } from '../../api/podeip.ts';
@@ -188,22 +189,22 @@ export const isGone = (it: PodEipSituation): Outcome<boolean> => {
 
 /**
  * What has to happen before an EIP that is not listed counts as released, on the way out; undefined once it does. One
- * look may be old, from before the EIP was bought too; and another EIP that carries the tags of the PodEIP goes back as
- * well.
+ * look may be older than the EIP; and another EIP that carries the tags of the PodEIP goes back as well.
  */
 export const notReleasedYet = (it: PodEipSituation): Step | undefined => {
-  const { seen, podEip, settings } = it;
-  const { memory } = seen;
+  const { podEip, settings } = it;
+  const { memory, tagged } = it.seen;
+  const { ageMs = Infinity } = memory;
   const { allocationID } = podEip.spec;
   if (memory.released !== allocationID && memory.quietMs < settings.settleMs) return settling(it);
-  const { ageMs = Infinity } = memory;
   if (ageMs < settings.readLagMs)
     return wait('Releasing', `${allocationID} is too new to be missed already`, settings.readLagMs - ageMs);
+  if (isAllThatWasBought(it)) return undefined;
   // Where this process has seen that tags are kept, what was bought carries them.
-  if (!seen.tagged) return memory.allocateTags === 'kept' ? { do: 'ReadTaggedEips' } : readBought(it);
-  const other = seen.tagged.find(({ allocationId }) => allocationId !== allocationID);
+  if (!tagged) return memory.allocateTags === 'kept' ? { do: 'ReadTaggedEips' } : readBought(it);
+  const other = tagged.find(({ allocationId }) => allocationId !== allocationID);
   if (other) return { do: 'Record', podEip, allocationId: other.allocationId };
-  return seen.tagged.length > 0 ? wait('Releasing', `${allocationID} is still listed`, POLL_MS) : undefined;
+  return tagged.length > 0 ? wait('Releasing', `${allocationID} is still listed`, POLL_MS) : undefined;
 };
 
 export const settling = (it: Situation): Step =>

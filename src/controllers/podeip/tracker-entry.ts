@@ -19,6 +19,7 @@ export interface Entry {
   isDetached: boolean;
   released: string | undefined;
   bought: string | undefined;
+  purchases: number;
   /** Since when the EIP exists, as far as this process knows: since it was bought, or is known to be written down. */
   existsSince: number;
   /** Answered refusals of AllocateEipAddress with the token in use. */
@@ -70,6 +71,7 @@ export const newEntry = (now: number): Entry => ({
   isDetached: false,
   released: undefined,
   bought: undefined,
+  purchases: 0,
   existsSince: now,
   tokenRefusals: 0,
   noInterfaceSince: undefined,

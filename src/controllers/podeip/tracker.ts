@@ -67,6 +67,7 @@ export class Tracker {
       accepted: entry.accepted,
       released: entry.released,
       bought: entry.bought,
+      purchases: entry.purchases,
       ageMs: now - entry.existsSince,
       tokenRefusals: entry.tokenRefusals,
       noInterfaceMs: entry.noInterfaceSince === undefined ? 0 : now - entry.noInterfaceSince,
@@ -165,6 +166,7 @@ export class Tracker {
   /** The cloud has answered the purchase with this EIP. */
   bought(uid: string, allocationId: string): void {
     const entry = this.#entry(uid);
+    if (entry.bought !== allocationId) entry.purchases += 1;
     entry.bought = allocationId;
     entry.existsSince = this.#clock.mono();
   }

@@ -189,6 +189,11 @@ const questionsOf = ({ config, part }: Asker): readonly Question[] => {
           { product: 'eci', action: 'CreateContainerGroup', query: dryRunOf(config), isExtra: part === 'eip' },
         ] satisfies Question[])
       : []),
+    ...(virtualNode.enabled && virtualNode.imageCaches
+      ? ([
+          { product: 'eci', action: 'DescribeImageCaches', query: { ...place, Limit: '1' }, isExtra: part === 'eip' },
+        ] satisfies Question[])
+      : []),
   ];
 };
 

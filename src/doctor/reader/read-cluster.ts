@@ -45,6 +45,7 @@ export const readDefinitions = (reading: Reading): Promise<Answer<readonly Defin
     ),
   );
 
+/** As `resourceAttributes` of a review. */
 interface NeededRight {
   readonly group: string;
   readonly resource: string;
@@ -98,42 +99,38 @@ export const readRights = (
   },
 ): Promise<Answer<RightsFact | undefined>> =>
   ask(reading, async (signal) => {
-    const { kube, isInPod } = reading;
+    const { isInPod } = reading;
     // It asks about itself there, and is not the controller.
     if (isInPod && where.part === 'virtual-node') return undefined;
     if (!isInPod && where.serviceAccount === undefined) return undefined;
-    const user = `system:serviceaccount:${where.namespace}:${where.serviceAccount ?? 'knative-eip'}`;
-    const asked = neededRights(where.namespace, where.config);
-    const answers = await Promise.all(
-      asked.map((right) => {
-        const spec = { resourceAttributes: right };
-        return isInPod
-          ? kube.create(
-              SELF_SUBJECT_ACCESS_REVIEW,
-              { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectAccessReview', spec },
-              signal,
-            )
-          : kube.create(
-              SUBJECT_ACCESS_REVIEW,
-              {
-                apiVersion: 'authorization.k8s.io/v1',
-                kind: 'SubjectAccessReview',
-                spec: {
-                  ...spec,
-                  user,
-                  groups: [
-                    'system:serviceaccounts',
-                    `system:serviceaccounts:${where.namespace}`,
-                    'system:authenticated',
-                  ],
-                },
-              },
-              signal,
-            );
-      }),
-    );
-    return { user, missing: asked.filter((_, index) => answers[index]?.status?.allowed !== true).map(sayRight) };
+    const account = { namespace: where.namespace, name: where.serviceAccount ?? 'knative-eip' };
+    return missingRights(reading, account, neededRights(where.namespace, where.config), signal);
   });
+
+/** Which of the rights a service account lacks. */
+export const missingRights = async (
+  { kube, isInPod }: Reading,
+  { namespace, name }: { readonly namespace: string; readonly name: string },
+  asked: readonly NeededRight[],
+  signal: AbortSignal,
+): Promise<RightsFact> => {
+  const user = `system:serviceaccount:${namespace}:${name}`;
+  const groups = ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated'];
+  const apiVersion = 'authorization.k8s.io/v1';
+  const answers = await Promise.all(
+    asked.map((right) => {
+      const spec = { resourceAttributes: right };
+      return isInPod
+        ? kube.create(SELF_SUBJECT_ACCESS_REVIEW, { apiVersion, kind: 'SelfSubjectAccessReview', spec }, signal)
+        : kube.create(
+            SUBJECT_ACCESS_REVIEW,
+            { apiVersion, kind: 'SubjectAccessReview', spec: { ...spec, user, groups } },
+            signal,
+          );
+    }),
+  );
+  return { user, missing: asked.filter((_, index) => answers[index]?.status?.allowed !== true).map(sayRight) };
+};
 
 const KNATIVE = 'knative-serving';
 const VERSION_LABEL = 'app.kubernetes.io/version';

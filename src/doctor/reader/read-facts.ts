@@ -19,6 +19,7 @@ import {
   readRights,
 } from './read-cluster.ts';
 import { readClusterUid, readInstallation, type Installation } from './read-installation.ts';
+import { readImageCaches } from './read-image-caches.ts';
 import { readNodeCertificate, readNodeRequests, readVirtualNode } from './read-node.ts';
 import { readProfile } from './read-profile.ts';
 import { readWebhookAnswer, readWebhooks, readWebhookSecret } from './read-webhooks.ts';
@@ -123,7 +124,7 @@ export const readFacts = async (wanted: FactsWanted): Promise<ReadFacts | { read
   const ahead = apiServer.known ? (apiServer.value.aheadMs ?? 0) : 0;
   const serverNow = () => clock.now() + ahead;
   const installation = await readInstallation(wanted, wanted, serverNow);
-  const { namespace, serviceAccount, part, loaded } = installation;
+  const { namespace, serviceAccount, nodeAccount, part, loaded } = installation;
   const config = loaded?.config;
   const [clusterUid, objects, webhooks, ...rest] = await Promise.all([
     readClusterUid(wanted),
@@ -138,10 +139,11 @@ export const readFacts = async (wanted: FactsWanted): Promise<ReadFacts | { read
     readKnative(wanted),
     readOtherControllers(wanted),
     readAddOnNodes(wanted),
+    readImageCaches(wanted, { namespace, account: nodeAccount, config }),
     readProfile(wanted, config),
   ]);
   const [definitions, rights, webhookSecret, virtualNode, nodeRequests, nodeCertificate] = rest;
-  const [, , , , , , knative, otherControllers, addOnNodes, eciProfile] = rest;
+  const [, , , , , , knative, otherControllers, addOnNodes, imageCaches, eciProfile] = rest;
   const addresses = await addressFacts(objects, serverNow());
   const [webhookAnswer, cloud] = await Promise.all([
     webhooks.known ? readWebhookAnswer(wanted, webhooks.value) : webhooks,
@@ -165,6 +167,7 @@ export const readFacts = async (wanted: FactsWanted): Promise<ReadFacts | { read
         webhookSecret,
         webhookAnswer,
         virtualNode,
+        imageCaches,
         nodeRequests,
         nodeCertificate,
         knative,

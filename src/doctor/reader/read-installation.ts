@@ -74,6 +74,8 @@ export interface Installation {
   readonly isNamed: boolean;
   readonly namespace: string;
   readonly serviceAccount: string | undefined;
+  /** That of whoever runs the virtual node; undefined where that cannot be seen from here. */
+  readonly nodeAccount: string | undefined;
   /** What the process does whose rights are judged, where the other part has a process and an identity of its own. */
   readonly part: Part | undefined;
   readonly deployments: Answer<readonly DeploymentFact[]>;
@@ -142,21 +144,20 @@ interface OwnPod extends KubeObject {
 const { group, version, plural, kind, namespaced } = POD;
 const OWN_POD: Resource<OwnPod> = { group, version, plural, kind, namespaced };
 
+type Identity = Pick<Installation, 'serviceAccount' | 'nodeAccount' | 'part'>;
+
 /** Of the controller, by its Deployments. */
-const identityIn = (here: readonly RunningDeployment[]): Pick<Installation, 'serviceAccount' | 'part'> => {
+const identityIn = (here: readonly RunningDeployment[]): Identity => {
   const spec = here.find((each) => !isVirtualNode(each))?.spec?.template?.spec;
-  return {
-    serviceAccount: spec?.serviceAccountName,
-    part: here.some(isVirtualNode) ? 'eip' : partIn(spec?.containers),
-  };
+  const part = here.some(isVirtualNode) ? 'eip' : partIn(spec?.containers);
+  const runsNode = part === 'eip' ? here.find(isVirtualNode)?.spec?.template?.spec : spec;
+  return { serviceAccount: spec?.serviceAccountName, nodeAccount: runsNode?.serviceAccountName, part };
 };
 
-const ownIdentity = async (
-  reading: Reading,
-  env: Wanted['env'],
-): Promise<Pick<Installation, 'serviceAccount' | 'part'>> => {
+const ownIdentity = async (reading: Reading, env: Wanted['env']): Promise<Identity> => {
   const spec = valueOf(await ask(reading, (signal) => ownPod(reading.kube, env, signal)))?.spec;
-  return { serviceAccount: spec?.serviceAccountName, part: partIn(spec?.containers) };
+  const [account, part] = [spec?.serviceAccountName, partIn(spec?.containers)];
+  return { serviceAccount: account, nodeAccount: part === 'eip' ? undefined : account, part };
 };
 
 /** The pod in which doctor runs, by the variables that config/ and the chart give it. */

@@ -1,7 +1,7 @@
 import { IMAGE_CACHE_FINALIZER, type ImageCache, type ImageCacheStatus } from '../../api/imagecache.ts';
 import type { CloudImageCache } from '../../cloud/image-caches.ts';
 import type { Happening } from '../../kube/recorder.ts';
-import { imageCacheAttempt, imageCacheRequest, ownerOf } from './image-cache-request.ts';
+import { imageCacheAttempt, imageCacheRequest, isChangedSince, ownerOf } from './image-cache-request.ts';
 import type { ImageCacheSettings, ObservedImageCache } from './observation.ts';
 import type { ImageCacheResult, ImageCacheStep } from './step.ts';
 
@@ -22,6 +22,7 @@ const SECRETS_MS = 30_000;
 const MOST_EVENTS = 10;
 
 const [GONE, UNTAGGED, OF_ANOTHER] = ['ImageCacheGone', 'ImageCacheUntagged', 'ImageCacheOfAnother'];
+const CHANGED = 'ImageCacheUnchanged';
 /** What is said of a cache that the status names, and is not told by the cloud. */
 const OF_NAMED: ReadonlySet<string> = new Set([GONE, UNTAGGED, OF_ANOTHER]);
 
@@ -115,19 +116,32 @@ const knownIds = ({ object, memory }: ObservedImageCache): readonly string[] =>
 const follow = ({ object, now }: ObservedImageCache, cache: CloudImageCache): ImageCacheStep => {
   const { imageCacheId, status: phase, progress, creationTime, expireDateTime, events } = cache;
   const { metadata, status: before } = object;
+  const isNewPhase = before?.phase !== phase;
+  const isTold = before?.events?.some(({ reason }) => reason === CHANGED) === true;
+  // One Event at a time: that it is Ready comes first.
+  const unchanged = isChangedSince(cache, object) && (isTold || !isNewPhase) ? unchangedNews(cache) : undefined;
   const wanted = {
     phase,
     progress,
     imageCacheId,
     startTime: creationTime,
     expireDateTime,
-    events: events.slice(-MOST_EVENTS),
+    events: [...events, ...(unchanged ? [unchanged.event] : [])].slice(-MOST_EVENTS),
   };
   if (!says(before, wanted)) {
-    const happening = before?.phase === phase ? undefined : newsOf(cache, metadata.name);
+    const happening = isNewPhase ? newsOf(cache, metadata.name) : isTold ? undefined : unchanged?.told;
     return { do: 'WriteStatus', status: { ...wanted, lastUpdatedTime: timeOf(now) }, happening };
   }
   return waitFor(`${imageCacheId} is ${phase}`, phase === 'Ready' || phase === 'Failed' ? RESTING_MS : CHANGING_MS);
+};
+
+/** ECI has UpdateImageCache; the documents of the kind ImageCache know creation and deletion, as does this product. */
+const unchangedNews = ({ imageCacheId }: CloudImageCache) => {
+  const message = `${imageCacheId} is not changed: a cache is made once, by the spec and the annotations that the object had then; delete this object and create it again, or create another one`;
+  return {
+    event: { type: 'Warning', reason: CHANGED, message },
+    told: { type: 'Warning', reason: CHANGED, note: message } as const,
+  };
 };
 
 const timeOf = (now: number): string => new Date(now).toISOString().replace(/\.\d+Z$/, 'Z');

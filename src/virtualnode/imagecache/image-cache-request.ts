@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { IMAGE_CACHE_ATTEMPT, type ImageCache } from '../../api/imagecache.ts';
 import { TAG_CLUSTER_UID, TAG_PREFIX } from '../../api/annotations.ts';
 import type { CloudImageCache, ImageCacheSpec } from '../../cloud/image-caches.ts';
@@ -57,6 +58,22 @@ export const ownerOf = (
   return wanted.some(({ value, given }) => given !== undefined && given !== value) ? 'another' : 'nobody';
 };
 
+/** Tag: a digest of what an image cache was made of, for it is never changed. */
+const TAG_IMAGE_CACHE_SPEC = `${TAG_PREFIX}image-cache-spec`;
+
+/** Of all that decides what is in the cache; how its images are pulled is past. */
+const digestOf = ({ metadata: { annotations = {} }, spec }: ImageCache): string => {
+  const said = [...HONOURED].flatMap((key) => (annotations[key] ? [[key, annotations[key].trim()]] : []));
+  const decisive = [spec.images, spec.imageCacheSize ?? null, spec.retentionDays ?? null, said];
+  return createHash('sha256').update(JSON.stringify(decisive)).digest('hex').slice(0, 16);
+};
+
+/** Whether the object says something else by now than when its cache was made. */
+export const isChangedSince = ({ tags }: CloudImageCache, object: ImageCache): boolean => {
+  const made = tags.get(TAG_IMAGE_CACHE_SPEC);
+  return made !== undefined && made !== digestOf(object);
+};
+
 /** How often the cloud has finally refused to make the cache; what is no number was written by somebody else. */
 export const imageCacheAttempt = ({ metadata }: ImageCache): number => {
   const given = metadata.annotations?.[IMAGE_CACHE_ATTEMPT] ?? '';
@@ -109,6 +126,7 @@ export const imageCacheRequest = (
     tags: [
       ...imageCacheTags(object, settings.clusterUid),
       { key: `${TAG_PREFIX}image-cache`, value: metadata.name.slice(0, 128) },
+      { key: TAG_IMAGE_CACHE_SPEC, value: digestOf(object) },
     ],
   };
   refuseWrongSpec(object, remarks);

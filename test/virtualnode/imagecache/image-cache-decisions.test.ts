@@ -164,6 +164,38 @@ test('a cache that is not found by its tags is neither called gone nor let go no
   t.like(decide({ object: going }, answered), { do: 'ReadByIds', imageCacheIds: ['imc-1', 'imc-2'] });
 });
 
+test('whatever of the object a cache was made of, that it is changed later without effect is told; nothing else is', (t) => {
+  const request = imageCacheRequest({ object: object(), secrets: undefined }, SETTINGS);
+  const tags = new Map(request.kind === 'spec' ? request.spec.tags.map(({ key, value }) => [key, value]) : []);
+  const annotated = (key: string) => object({ ...OURS, annotations: { [`k8s.aliyun.com/${key}`]: 'true' } }, LISTED);
+  const edited = (spec: object) => object(OURS, { ...LISTED, spec: { images: ['centos'], ...spec } });
+  const toldOf = (it: ImageCache, made = tags) => decide({ object: it, caches: [cache('imc-1', { tags: made })] });
+  for (const changed of [
+    edited({ images: ['busybox'] }),
+    edited({ images: ['centos', 'busybox'] }),
+    edited({ imageCacheSize: 40 }),
+    edited({ retentionDays: 7 }),
+    annotated('imc-enable-flash'),
+  ])
+    t.like(toldOf(changed), { do: 'WriteStatus', happening: { type: 'Warning', reason: 'ImageCacheUnchanged' } });
+  for (const same of [edited({}), edited({ imagePullSecrets: ['default:pull'] }), annotated('eci-use-specs')])
+    t.is(toldOf(same).do, 'Wait');
+  t.is(
+    toldOf(edited({ images: ['busybox'] }), new Map()).do,
+    'Wait',
+    'one that was made before this was written on it',
+  );
+  // That it is Ready is told first, and neither is told twice.
+  const begun = { status: { ...LISTED.status, phase: 'Creating' }, spec: { images: ['busybox'] } };
+  const ready = toldOf(object(OURS, begun));
+  t.like(ready, { do: 'WriteStatus', status: { phase: 'Ready' }, happening: { reason: 'ImageCacheReady' } });
+  const afterwards = (step: typeof ready) =>
+    object(OURS, { ...begun, ...('status' in step && { status: step.status }) });
+  const told = toldOf(afterwards(ready));
+  t.like(told, { do: 'WriteStatus', happening: { reason: 'ImageCacheUnchanged' } });
+  t.is(toldOf(afterwards(told)).do, 'Wait');
+});
+
 test('what is gone is looked for again, and why it failed stays to be read; the same refusal is told once', (t) => {
   const late = { missingMs: SETTINGS.missingMs };
   const events = [{ type: 'Warning', reason: 'Failed', message: 'no such host', count: 1 }];

@@ -50,6 +50,30 @@ test('the vendor’s sample becomes an image cache, says how it stands, and goes
   await stage.stop();
 });
 
+test('an object that is changed later changes nothing, and that is told once, as long as it is so', async (t) => {
+  const stage = await started();
+  await stage.apply('sample');
+  t.not(await isPhase(stage, 'Ready'), Infinity);
+  const [made] = stage.cloud.imageCaches();
+  const reasons = async () => (await stage.object('sample'))?.status?.events?.map(({ reason }) => reason) ?? [];
+  const annotate = (value: string | null) =>
+    stage.kube.patch(
+      IMAGE_CACHE,
+      { name: 'sample' },
+      { type: 'merge', body: { metadata: { annotations: { 'k8s.aliyun.com/imc-enable-flash': value } } } },
+    );
+  await annotate('true');
+  t.not(await stage.until(async () => (await reasons()).includes('ImageCacheUnchanged')), Infinity);
+  await stage.pass(1_300_000);
+  const told = () => stage.told.filter((line) => line.startsWith('Warning ImageCacheUnchanged: imc-'));
+  t.is(told().length, 1);
+  t.like(stage.cloud.imageCaches(), { length: 1, 0: { imageCacheId: made?.imageCacheId } });
+  await annotate(null);
+  t.not(await stage.until(async () => !(await reasons()).includes('ImageCacheUnchanged')), Infinity);
+  t.is(told().length, 1);
+  await stage.stop();
+});
+
 test('why there is no cache is said in status and Events: no right, no Secret, a wrong value, images that nobody has', async (t) => {
   const stage = await started((it) => it.allowSecretsIn('default'));
   const told = (part: RegExp) => stage.told.filter((line) => part.test(line)).length;

@@ -1,0 +1,37 @@
+import test from 'ava';
+import { createQueue } from '../../src/kube/queue.ts';
+import { ManualClock } from '../harness/clock.ts';
+import { fixedRandom } from '../harness/random.ts';
+
+test('a key that has gone a step goes before what has not begun, of its namespace and not of others', async (t) => {
+  const queue = createQueue({ clock: new ManualClock(1_700_000_000_000), random: fixedRandom() });
+  const order = async (): Promise<readonly string[]> => {
+    const taken: string[] = [];
+    while (queue.depth().ready > 0) {
+      const key = (await queue.take())!;
+      taken.push(key);
+      queue.done(key);
+    }
+    return taken;
+  };
+  for (const key of ['a/1', 'a/2', 'b/1', 'b/2']) queue.add(key);
+  t.is(await queue.take(), 'a/1');
+  queue.goOn('a/1');
+  queue.done('a/1');
+  t.deepEqual(await order(), ['b/1', 'a/1', 'b/2', 'a/2'], 'it is the turn of the other namespace');
+  for (const key of ['a/1', 'a/2', 'a/3']) queue.add(key);
+  queue.goOn('a/3');
+  t.deepEqual(await order(), ['a/3', 'a/1', 'a/2'], 'one that waits moves up');
+  for (const key of ['a/1', 'a/2']) queue.add(key);
+  queue.goOn('a/3');
+  t.deepEqual(await order(), ['a/3', 'a/1', 'a/2'], 'one that did not wait');
+  for (const key of ['a/3', 'a/1']) queue.add(key);
+  t.deepEqual(await order(), ['a/3', 'a/1'], 'once');
+  queue.add('a/1');
+  t.is(await queue.take(), 'a/1');
+  queue.add('a/1');
+  queue.add('a/2');
+  queue.goOn('a/1');
+  queue.done('a/1');
+  t.deepEqual(await order(), ['a/1', 'a/2'], 'also where something happened to it meanwhile');
+});
