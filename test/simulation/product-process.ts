@@ -93,7 +93,6 @@ const noMetrics: Metrics = {
   cloudEvents: { sent: nothing, dropped: nothing, attempted: nothing, waiting: nothing },
   leading: nothing,
   otherControllers: nothing,
-  profile: nothing,
   watching: nothing,
   render: () => Promise.resolve({ contentType: 'text/plain', body: '' }),
   names: () => [],
