@@ -23,6 +23,7 @@ const FOLDERS = [
   'rbac',
   'service-condition',
   'virtual-node',
+  'virtual-node-eci-profile',
   'virtual-node-image-caches',
   'virtual-node-service-account',
   'webhook',

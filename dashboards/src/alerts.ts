@@ -106,6 +106,14 @@ export const ALERTS: readonly Alert[] = [
     description: 'They run and are paid for, and none is deleted before somebody has looked.',
   },
   {
+    name: 'KnativeEipProfileBroken',
+    severity: 'warning',
+    expr: 'max by (cluster) (knative_eip_eci_profile_broken) > 0',
+    for: '5m',
+    summary: 'The selectors of the ConfigMap kube-system/eci-profile cannot be used',
+    description: 'Those before it hold, but a replica that starts now knows none, and adds nothing to pods.',
+  },
+  {
     name: 'KnativeEipNodeCertificateEnds',
     severity: 'warning',
     // It is renewed after two thirds of its life, mostly ten days before its end.

@@ -47,6 +47,12 @@ export const internals = board('internals', 'Controller Internals', 'Leadership,
         columns: { name: 'Controller', Value: 'There' },
         width: 8,
       }),
+      stat({
+        title: 'eci-profile broken',
+        description: '1: its selectors cannot be used, and those before hold; no data where it is not honoured',
+        queries: [[`max(knative_eip_eci_profile_broken{${FLEET}})`]],
+        alarm: 1,
+      }),
       lines({
         title: 'Memory',
         description: 'Resident memory of each replica',

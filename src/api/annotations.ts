@@ -140,6 +140,15 @@ export const CLAIM_TURN = 'podeip-controller.alibabacloud.com/claim-turn';
 /** On a pod of our own virtual node: up to where the events of its container group were told. */
 export const ECI_EVENTS_TOLD = 'podeip-controller.alibabacloud.com/eci-events-told';
 /**
+ * On a pod: which selectors of the ConfigMap kube-system/eci-profile have added what to it, when it was made. Such a
+ * pod is not looked at again, so that it stays what it was made as.
+ */
+export const ECI_PROFILE = 'podeip-controller.alibabacloud.com/eci-profile';
+/** The ConfigMap of the managed add-on. */
+export const PROFILE = { namespace: 'kube-system', name: 'eci-profile' } as const;
+/** As it is told of. */
+export const PROFILE_NAME = `${PROFILE.namespace}/${PROFILE.name}`;
+/**
  * On the Node of our own virtual node: so many container groups without a pod may be deleted at once. Taken off when it
  * is done.
  */

@@ -10,7 +10,8 @@ const DETAILS = `
 It reads manifests of Knative Services, Configurations, Revisions, Deployments, StatefulSets, ReplicaSets, DaemonSets,
 Jobs, CronJobs and pods, and asks neither a cluster nor an account. Namespaces in the same files give the labels that
 may send pods to virtual nodes; EipPolicies what they may do, and their defaults; PodEIPs, and the other workloads, who
-names which existing EIP.
+names which existing EIP; the ConfigMap kube-system/eci-profile, where the configuration says virtualNode.eciProfile,
+what is added to pods.
 
 Examples:
   knative-eip explain -f service.yaml
@@ -68,7 +69,10 @@ export const explainCommand: Register = (program, shell, end) => {
     const { config } = path === undefined ? loadConfig({ base, env: {} }) : loadConfig({ path, env: shell.env });
     const { explainFiles } = await import('./explain-files.ts');
     const flags = { connection: connectionArgs(command.opts()), namespace };
-    const live = object === undefined ? undefined : await readLiveOr(object, flags, shell);
+    const live =
+      object === undefined
+        ? undefined
+        : await readLiveOr({ object, flags, isProfiled: config.virtualNode.eciProfile }, shell);
     if (live === 'failed') return end(2);
     const files = filename.map((name) => ({ name: name === '-' ? 'stdin' : name, read: () => textOf(name) }));
     const { explanations, problems } = explainFiles([...files, ...(live ?? [])], {
@@ -96,13 +100,16 @@ const textOf = (name: string): string => readFileSync(name === '-' ? 0 : name, '
  * Reads the object, and what its explanation depends on, from the cluster; errors of kubectl are printed as they are.
  */
 const readLiveOr = async (
-  object: string,
-  flags: KubectlFlags,
+  {
+    object,
+    flags,
+    isProfiled,
+  }: { readonly object: string; readonly flags: KubectlFlags; readonly isProfiled: boolean },
   shell: Shell,
 ): Promise<readonly ManifestSource[] | 'failed'> => {
   const { readLive } = await import('./live.ts');
   try {
-    const { sources, missing } = await readLive(object, flags);
+    const { sources, missing } = await readLive(object, flags, isProfiled);
     for (const line of missing) shell.err(`knative-eip: ${plain(line)}\n`);
     return sources;
   } catch (error) {

@@ -6,6 +6,8 @@ import type { RevisionFacts } from '../rules/cluster-facts.ts';
 import type { Workload } from '../rules/workload.ts';
 import { readDocuments, type Manifest } from '../manifest/documents.ts';
 import { readClusterContext } from '../manifest/cluster-context.ts';
+import { readEciProfile } from '../manifest/read-eci-profile.ts';
+import { PROFILE_NAME } from '../api/annotations.ts';
 import { readPolicyObject } from '../policies/read-policy.ts';
 import { readWorkload } from '../manifest/read-workload.ts';
 import type { Unreadable } from '../manifest/wire.ts';
@@ -77,13 +79,18 @@ export const explainFiles = (
         line: manifest.lineOf([]),
       });
   }
-  const { namespaces, claims, otherControllers } = readClusterContext(found.map(({ manifest }) => manifest.object));
+  const around = readClusterContext(found.map(({ manifest }) => manifest.object));
+  const { namespaces, claims, otherControllers } = around;
+  const profile = config.virtualNode.eciProfile ? readEciProfile(around.profile) : undefined;
+  if (profile?.kind === 'broken')
+    problems.push(...profile.problems.map((problem) => `the ConfigMap ${PROFILE_NAME} is not honoured: ${problem}`));
   const settings = ruleSettingsOf(config);
   const explanations = explain(placed, {
     settings: isRegionKnown ? settings : { ...settings, region: undefined },
     provider: config.virtualNode.enabled ? 'ours' : 'add-on',
     namespaces,
     policies,
+    profile: profile?.kind === 'profile' ? profile.selectors : undefined,
     known: { claims, otherControllers, revisions: placed.flatMap(({ workload }) => revisionFactsOf(workload)) },
     prices: config.priceTable,
   });

@@ -1,4 +1,5 @@
 import { ACK_EXTEND, TERWAY_CONFIG } from '../rules/conflicting-controllers.ts';
+import { PROFILE } from '../api/annotations.ts';
 import type { ManifestSource } from './explain-files.ts';
 import { kubectlJson, KubectlError, type KubectlFlags } from './kubectl.ts';
 
@@ -22,10 +23,10 @@ const source = (name: string, objects: readonly unknown[], isAround: boolean): M
 
 /**
  * Reads an object by a name that kubectl takes, such as `ksvc/hello`, and beside it its Namespace, the EipPolicies, the
- * PodEIPs of its namespace, and the objects that other controllers of EIPs are recognised by. Rejects with a
- * KubectlError if the object itself cannot be read.
+ * PodEIPs of its namespace, the objects that other controllers of EIPs are recognised by, and the eci-profile where it
+ * is honoured. Rejects with a KubectlError if the object itself cannot be read.
  */
-export const readLive = async (object: string, flags: KubectlFlags): Promise<LiveSources> => {
+export const readLive = async (object: string, flags: KubectlFlags, isProfiled: boolean): Promise<LiveSources> => {
   const target = await kubectlJson<Live & { readonly items?: readonly Live[] }>(['get', object], flags);
   const targets = target.items ?? [target];
   const namespaces = [...new Set(targets.flatMap(({ metadata }) => metadata?.namespace ?? []))];
@@ -41,6 +42,9 @@ export const readLive = async (object: string, flags: KubectlFlags): Promise<Liv
       ['get', 'deployments.apps', '--all-namespaces', `--field-selector=metadata.name=${ACK_EXTEND}`],
     ],
     ['the configuration of Terway', ['get', 'configmaps', TERWAY_CONFIG, '--namespace=kube-system']],
+    ...(isProfiled
+      ? [['the eci-profile', ['get', 'configmaps', PROFILE.name, `--namespace=${PROFILE.namespace}`]] as const]
+      : []),
   ];
   const missing: string[] = [];
   const around = await Promise.all(

@@ -91,10 +91,20 @@ const existingEips = (config: Config) =>
   );
 
 const virtualNode = ({
-  virtualNode: { enabled, nodeName, identity, vSwitchIDs, securityGroupID, kubelet },
+  virtualNode: { enabled, nodeName, identity, vSwitchIDs, securityGroupID, kubelet, eciProfile },
   leaderElection: { name },
+  webhook,
   enableVirtualNode,
 }: Config) => [
+  ...when(
+    eciProfile && !(enabled && webhook.enabled),
+    [
+      ['virtualNode', 'eciProfile'],
+      ['virtualNode', 'enabled'],
+      ['webhook', 'enabled'],
+    ],
+    'the eci-profile is applied by the webhooks, to pods of our own virtual node: set virtualNode.enabled and webhook.enabled to true, or virtualNode.eciProfile to false',
+  ),
   ...when(
     enabled && nodeName === name,
     [

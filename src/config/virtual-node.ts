@@ -90,6 +90,15 @@ export const virtualNode = z
           'true or false',
         ),
       ),
+    eciProfile: z
+      .boolean()
+      .default(false)
+      .meta(
+        rule(
+          'Whether the selectors of the ConfigMap kube-system/eci-profile (the managed add-on’s) are applied to pods as they are made: they send pods to this Node, and add annotations and labels. The webhooks do it, so that it needs webhook.enabled, and config/virtual-node-eci-profile.',
+          'true or false',
+        ),
+      ),
     tokenSeconds: int(600, 31_536_000)
       .default(86_400)
       .meta(

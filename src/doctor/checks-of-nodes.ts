@@ -231,6 +231,54 @@ export const NODE_CHECKS = {
               'write the spellings k8s.aliyun.com/eci-with-eip and k8s.aliyun.com/eip-bandwidth, or apply config/webhook',
           })),
   }),
+  'eci-profile-broken': checkOf({
+    area: 'virtual node',
+    severity: 'error',
+    what: 'The selectors of the ConfigMap `kube-system/eci-profile` cannot be used: those before hold, or none in a process that has started since.',
+    mend: 'Write what the evidence says; the Event `EciProfileRead` says that it is right. See [eci-profile](virtual-node.md#eci-profile).',
+    needs: ['configuration', 'eciProfile'],
+    find: ({ configuration, eciProfile }) =>
+      configuration?.settings?.honoursProfile !== true
+        ? []
+        : whenAny(eciProfile?.problems ?? [], (problems) => ({
+            problem: 'the selectors of the ConfigMap kube-system/eci-profile cannot be used',
+            evidence: listed(problems),
+            remedy: 'kubectl -n kube-system edit configmap eci-profile, and write what is said here',
+          })),
+  }),
+  'eci-profile-ignored': checkOf({
+    area: 'virtual node',
+    severity: 'warning',
+    what: 'The ConfigMap `kube-system/eci-profile` of ACK’s ECI add-on has selectors, and our virtual node does not apply them.',
+    mend: 'Set `virtualNode.eciProfile: true` and apply `config/virtual-node-eci-profile`, or empty `selectors`.',
+    needs: ['configuration', 'eciProfile'],
+    find: ({ configuration, eciProfile }) => {
+      if (configuration?.settings?.honoursProfile !== false || !eciProfile) return [];
+      if (eciProfile.selectors + eciProfile.problems.length === 0) return [];
+      return [
+        {
+          problem: 'nobody applies the selectors of the ConfigMap kube-system/eci-profile to pods',
+          evidence: `virtualNode.eciProfile is false, and it has ${eciProfile.selectors || 'broken'} selectors`,
+          remedy: 'set virtualNode.eciProfile: true and apply config/virtual-node-eci-profile, or empty its selectors',
+        },
+      ];
+    },
+  }),
+  'eci-profile-differs': checkOf({
+    area: 'virtual node',
+    severity: 'info',
+    what: 'Keys for the whole cluster of the ConfigMap `kube-system/eci-profile` say something else than our configuration, which alone holds.',
+    mend: 'Write the same in both, or leave the key in the ConfigMap out. See [which key is which](virtual-node.md#eci-profile).',
+    needs: ['configuration', 'eciProfile'],
+    find: ({ configuration, eciProfile }) =>
+      configuration?.settings?.honoursProfile !== true
+        ? []
+        : whenAny(eciProfile?.differences ?? [], (differences) => ({
+            problem: 'the ConfigMap kube-system/eci-profile says something else than our configuration',
+            evidence: listed(differences),
+            remedy: 'write the same in both, or leave the key in the ConfigMap out',
+          })),
+  }),
   'knative-untested': checkOf({
     area: 'Knative',
     severity: 'warning',

@@ -32,6 +32,8 @@ export interface SettingsFact {
   /** The controller makes the certificate of the webhooks itself. */
   readonly makesCertificate: boolean;
   readonly hasVirtualNode: boolean;
+  /** virtualNode.eciProfile */
+  readonly honoursProfile: boolean;
   readonly nodeName: string;
   /** What the configuration gives the Node; a whole number. */
   readonly podCapacity: string;
@@ -123,6 +125,15 @@ export interface VirtualNodeFact {
   readonly certificateProblem?: string | undefined;
   readonly podCapacity: number;
   readonly pods: number;
+}
+
+/** The ConfigMap kube-system/eci-profile. */
+export interface EciProfileFact {
+  readonly selectors: number;
+  /** Why its selectors cannot be used. */
+  readonly problems: readonly string[];
+  /** Where its other keys say something else than our configuration. */
+  readonly differences: readonly string[];
 }
 
 /** The kind ImageCache, where the virtual node is to make caches of it. */
@@ -241,6 +252,8 @@ export interface Questions {
   readonly nodeRequests: readonly NodeRequestFact[];
   /** The end of the Node's client certificate, milliseconds since 1970. */
   readonly nodeCertificate: number | undefined;
+  /** Undefined where there is none, or no virtual node of ours that could honour it. */
+  readonly eciProfile: EciProfileFact | undefined;
   readonly knative: KnativeFact | undefined;
   /** Other controllers of EIPs, by their names for people. */
   readonly otherControllers: readonly string[];
@@ -299,6 +312,7 @@ export const QUESTIONS: Readonly<Record<QuestionName, string>> = {
   imageCaches: 'the ImageCaches',
   nodeRequests: 'the certificate requests of the virtual node',
   nodeCertificate: 'the certificate of the virtual node',
+  eciProfile: 'the ConfigMap kube-system/eci-profile',
   knative: 'Knative Serving',
   otherControllers: 'other controllers of EIPs',
   addOnNodes: 'the nodes',

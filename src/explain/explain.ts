@@ -3,6 +3,7 @@ import type { RuleSettings } from '../rules/rule.ts';
 import { docsLink } from '../rules/docs-link.ts';
 import type { EipClaim, ClusterFacts } from '../rules/cluster-facts.ts';
 import { evaluateRequest } from '../rules/evaluate.ts';
+import { profiledWorkload, type ProfileSelector } from '../rules/eci-profile.ts';
 import { instanceFindings } from '../rules/instance-findings.ts';
 import { claimOf } from '../rules/duplicate-claims.ts';
 import { knativeScale, type Scale } from '../rules/scale.ts';
@@ -30,6 +31,8 @@ interface ExplainFacts {
   readonly provider: Provider;
   /** Labels by namespace; one that is not there has none that matter. */
   readonly namespaces: ReadonlyMap<string, Readonly<Record<string, string>>>;
+  /** The selectors of the eci-profile, where it is honoured. @default none */
+  readonly profile?: readonly ProfileSelector[] | undefined;
   /** All that there are. */
   readonly policies: readonly EipPolicy[];
   readonly known: ClusterFacts;
@@ -40,7 +43,9 @@ interface ExplainFacts {
 export const explain = (placed: readonly Placed[], facts: ExplainFacts): readonly Explanation[] => {
   const claims: readonly EipClaim[] = [
     ...(facts.known.claims ?? []),
-    ...placed.flatMap(({ workload }) => {
+    ...placed.flatMap(({ workload: written }) => {
+      const labels = facts.namespaces.get(written.namespace) ?? {};
+      const { workload } = profiledWorkload(facts.profile ?? [], written, labels);
       const { request } = parseAnnotations(workload.annotations, facts.settings.defaults);
       const claim = claimOf(workload, request);
       return claim ? [claim] : [];
@@ -49,15 +54,16 @@ export const explain = (placed: readonly Placed[], facts: ExplainFacts): readonl
   return placed.map((it) => explainOne(it, { ...facts, known: { ...facts.known, claims } }));
 };
 
-const explainOne = ({ workload, file, line }: Placed, facts: ExplainFacts): Explanation => {
-  const { provider, known, prices } = facts;
+const explainOne = ({ workload: written, file, line }: Placed, facts: ExplainFacts): Explanation => {
+  const { provider, known, prices, profile = [] } = facts;
+  const labels = facts.namespaces.get(written.namespace) ?? {};
+  const { workload, notes } = profiledWorkload(profile, written, labels);
   const { kind, namespace, name, annotations } = workload;
-  const labels = facts.namespaces.get(namespace) ?? {};
   const settings = settingsIn({ name: namespace, labels }, facts);
   const target = targetOfWorkload(workload, labels, provider);
   const input = { workload, target, settings, facts: known };
   const asked = evaluateRequest(input);
-  const parsed = { ...asked, findings: [...asked.findings, ...instanceFindings(input)] };
+  const parsed = { ...asked, findings: [...asked.findings, ...instanceFindings(input), ...notes] };
   const plan = planCreation(parsed, annotations, target, creationFacts(settings));
   const scale = scaleOf(workload);
   const outlook: Outlook = { workload, parsed, target, plan, scale };

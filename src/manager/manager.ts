@@ -133,6 +133,7 @@ export const startManager = async (options: ManagerOptions): Promise<Manager> =>
           metrics,
           policies,
           otherControllers,
+          record: (about, happening) => recorder.record(about, happening),
         },
         ending.signal,
       )

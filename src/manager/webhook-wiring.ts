@@ -12,7 +12,9 @@ import type { Kube, KubeTransport } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
+import type { Happening, ObjectReference } from '../kube/recorder.ts';
 import { watchBundles } from './bundle-watch.ts';
+import { watchEciProfile } from './eci-profile-watch.ts';
 import { followCertificate } from './certificate-files.ts';
 import type { Metrics } from './metrics-registry.ts';
 import { createReviewApp } from '../webhook/server.ts';
@@ -31,11 +33,12 @@ interface WebhookParts {
   readonly metrics: Metrics;
   readonly policies: Pick<PolicyCache, 'known'>;
   readonly otherControllers?: Pick<OtherControllers, 'known'> | undefined;
+  readonly record: (about: ObjectReference, happening: Happening) => void;
 }
 
 /** The webhooks, running. */
 interface Webhooks {
-  /** Whether there is a certificate, so that the API server can call. */
+  /** Whether there is a certificate, so that the API server can call, and all is known that pods are changed by. */
   readonly isServing: () => boolean;
   /** Undefined until there is a certificate. */
   readonly url: () => string | undefined;
@@ -45,12 +48,17 @@ interface Webhooks {
 
 /** Serves the webhooks until the signal aborts, on every replica, leader or not. */
 export const serveWebhooks = (parts: WebhookParts, signal: AbortSignal): Webhooks => {
-  const { config, kube, transport, clock, random, log, metrics } = parts;
+  const { config, kube, transport, clock, random, log, metrics, record } = parts;
   const { address, serviceName, secretName, configurationName, certificateDirectory, clientCA, hosts } = config.webhook;
   const { namespace } = config.leaderElection;
   const claims = clusterClaims({ kube, clock, log });
   const holdings = namespaceHoldings({ kube, clock, log });
   const revisions = routedRevisions({ kube, clock, log });
+  const profile = config.virtualNode.eciProfile
+    ? watchEciProfile({ transport, clock, random, log, config, record })
+    : undefined;
+  if (profile) metrics.profile(profile.isBroken);
+  const following = profile?.run(signal);
   const reviewers = createReviewers({
     kube,
     clock,
@@ -58,6 +66,7 @@ export const serveWebhooks = (parts: WebhookParts, signal: AbortSignal): Webhook
     settings: ruleSettingsOf(config),
     provider: config.virtualNode.enabled ? 'ours' : 'add-on',
     policies: parts.policies,
+    profile: profile?.selectors,
     onConflict: config.webhook.onConflict,
     known: async (workload, settings) => {
       const [claimed, holding, routed] = await Promise.all([
@@ -98,11 +107,12 @@ export const serveWebhooks = (parts: WebhookParts, signal: AbortSignal): Webhook
   const ended = (async () => {
     try {
       await keeping;
+      await following;
     } finally {
       await server?.close();
     }
   })();
-  return { isServing: () => server !== undefined, url: () => server?.url, ended };
+  return { isServing: () => server !== undefined && (profile?.hasSynced() ?? true), url: () => server?.url, ended };
 };
 
 /** @throws {ServeError} rather than answer everybody */

@@ -1,3 +1,5 @@
+import type { z } from 'zod';
+import { PROFILE } from '../api/annotations.ts';
 import { SERVICE_LABEL } from '../api/knative.ts';
 import type { EipClaim } from '../rules/cluster-facts.ts';
 import {
@@ -17,6 +19,8 @@ interface ClusterContext {
   /** Claims to EIPs, from the PodEIPs among the objects. */
   readonly claims: readonly EipClaim[];
   readonly otherControllers: readonly string[];
+  /** `data.selectors` of the eci-profile; undefined where it is not among the objects, or says nothing. */
+  readonly profile: string | undefined;
 }
 
 /** Reads the kinds that it knows and ignores all others. Never throws. */
@@ -24,6 +28,7 @@ export const readClusterContext = (objects: readonly unknown[]): ClusterContext 
   const namespaces = new Map<string, Readonly<Record<string, string>>>();
   const claims: EipClaim[] = [];
   const others = new Set<string>();
+  let profile: string | undefined;
   for (const object of objects)
     switch (workloadKindOf(object)) {
       case '/Namespace': {
@@ -47,12 +52,21 @@ export const readClusterContext = (objects: readonly unknown[]): ClusterContext 
       }
       case '/ConfigMap': {
         const read = configMapSchema.safeParse(object);
-        if (read.success && read.data.metadata.name === TERWAY_CONFIG)
-          if (hasEipPool(read.data.data)) others.add(TERWAY_EIP_POOL);
+        if (!read.success) break;
+        if (isTerwayWithPool(read.data)) others.add(TERWAY_EIP_POOL);
+        if (isProfile(read.data)) profile = read.data.data?.['selectors'];
         break;
       }
       case undefined:
       default:
     }
-  return { namespaces, claims, otherControllers: [...others] };
+  return { namespaces, claims, otherControllers: [...others], profile };
 };
+
+type ConfigMapOfFile = z.output<typeof configMapSchema>;
+
+const isTerwayWithPool = ({ metadata, data }: ConfigMapOfFile): boolean =>
+  metadata.name === TERWAY_CONFIG && hasEipPool(data);
+
+const isProfile = ({ metadata: { namespace, name } }: ConfigMapOfFile): boolean =>
+  namespace === PROFILE.namespace && name === PROFILE.name;

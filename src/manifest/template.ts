@@ -138,4 +138,7 @@ export const deploymentSchema = z.object({
   spec: maybe(z.object({ replicas: maybe(z.number()) })),
 });
 
-export const configMapSchema = z.object({ metadata: z.object({ name: z.string() }), data: maybe(strings) });
+export const configMapSchema = z.object({
+  metadata: z.object({ name: z.string(), namespace: maybe(z.string()) }),
+  data: maybe(strings),
+});

@@ -45,6 +45,8 @@ export interface WorkMetrics {
   leading(leads: boolean): void;
   /** Sets the other controllers of EIPs that this replica found in the cluster, by name. */
   otherControllers(names: readonly string[]): void;
+  /** Called at each scrape: whether the selectors of the eci-profile cannot be used. Only where it is honoured. */
+  profile(isBroken: () => boolean): void;
   /** Called at each scrape: the time since the watch last heard from the API server, in seconds, and its counts. */
   watching(resource: string, age: () => number, counts: () => WatchCounts): void;
 }
@@ -65,6 +67,14 @@ export const workMetrics = (meter: Meter, build: { version: string; nodeVersion:
     'name',
   )(function* () {
     for (const name of OTHER_CONTROLLERS) yield [{ name }, others.includes(name) ? 1 : 0] as const;
+  });
+
+  let profile: (() => boolean) | undefined;
+  meter.scraped(
+    'knative_eip_eci_profile_broken',
+    '1 while the selectors of the ConfigMap kube-system/eci-profile cannot be used, otherwise 0; only where virtualNode.eciProfile is true',
+  )(function* () {
+    if (profile) yield [{}, profile() ? 1 : 0] as const;
   });
 
   const reconciles = meter.counter(
@@ -154,6 +164,9 @@ export const workMetrics = (meter: Meter, build: { version: string; nodeVersion:
     reviewed: (webhook, answer, seconds) => reviewSeconds.observe({ webhook, answer }, seconds),
     otherControllers: (names) => {
       others = names;
+    },
+    profile: (isBroken) => {
+      profile = isBroken;
     },
     leading: (leads) => leader.set(leads ? 1 : 0),
     watching: (resource, age, counts) => void watches.set(resource, { age, counts }),

@@ -116,13 +116,13 @@ export const means = (
   namespaces === undefined && namespaceSelector === undefined
     ? true
     : (namespaces?.includes(name) ?? false) ||
-      (namespaceSelector !== undefined && (labels === 'unread' || matches(namespaceSelector, labels)));
+      (namespaceSelector !== undefined && (labels === 'unread' || selectorMatches(namespaceSelector, labels)));
 
 /**
  * Evaluates a metav1.LabelSelector. `NotIn` also matches a namespace without the label (kubernetes/apimachinery
  * pkg/labels). An incomplete expression matches, because policies restrict: a mistake must not lift a restriction.
  */
-const matches = (
+export const selectorMatches = (
   { matchLabels = {}, matchExpressions = [] }: LabelSelector,
   labels: Readonly<Record<string, string>>,
 ): boolean =>

@@ -3,6 +3,7 @@ import type { PodEip } from '../api/podeip.ts';
 import type { ContainerGroupSpec } from '../cloud/container-groups.ts';
 import { planCreation, type CreationPlan } from '../request/provisioner.ts';
 import { creationFacts } from '../policies/policy.ts';
+import { profileRecord } from '../request/profile-record.ts';
 import type { Target } from '../request/target.ts';
 import { parsePod } from '../controllers/podeip/pod-request.ts';
 import { underPolicy, UNRESTRICTED } from '../policies/policy.ts';
@@ -219,8 +220,10 @@ const translated = (
     policy: seen.policy?.effective ?? UNRESTRICTED,
   });
   switch (translation.kind) {
-    case 'refused':
-      return hold(seen, { reason: 'UnsupportedByECI', message: lines(translation.refusals) }, REFUSED_MS);
+    case 'refused': {
+      const message = [lines(translation.refusals), profileRecord(pod.metadata.annotations) ?? []].flat().join('. ');
+      return hold(seen, { reason: 'UnsupportedByECI', message: message.slice(0, MOST_CHARACTERS) }, REFUSED_MS);
+    }
     case 'waiting':
       return hold(
         seen,

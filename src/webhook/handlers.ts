@@ -11,6 +11,7 @@ import { effectivePolicy, underPolicy } from '../policies/policy.ts';
 import type { Kube } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
+import type { ProfileSelector } from '../rules/eci-profile.ts';
 import { readKnativeService, readPod } from '../manifest/read-admitted.ts';
 import { oneLineOf, type Unreadable } from '../manifest/wire.ts';
 import { admitPod, mentionsEip, type AdmissionFacts } from './mutate-pod.ts';
@@ -20,7 +21,7 @@ import { readWithin } from './read-within.ts';
 import { readReview, UNCHANGED, writeReview, type AdmissionRequest, type Admitted } from './review.ts';
 import { changeOfScale, isOfCluster, readScaling, withoutNamedEip, type Scaling } from './validate-scale.ts';
 import { admitService } from './mutate-service.ts';
-import { changeOf, NO_CHANGE, validate, type ReadChange, type ValidationFacts } from './validate.ts';
+import { changeOf, NO_CHANGE, validateProfiled, type ReadChange, type ValidationFacts } from './validate.ts';
 
 /** The outcome of a review. `unreadable`: the object was admitted unchanged, because it could not be read. */
 type ReviewAnswer = 'changed' | 'unchanged' | 'refused' | 'unreadable';
@@ -31,6 +32,8 @@ interface ReviewerParts {
   readonly log: Log;
   readonly settings: AdmissionFacts['settings'];
   readonly provider: Provider;
+  /** The selectors of the eci-profile, as they are now. @default there are none */
+  readonly profile?: (() => readonly ProfileSelector[]) | undefined;
   /** The EipPolicies; `known` returns undefined until they are known. @default there are none */
   readonly policies?: Pick<Policies, 'known'> | undefined;
   /** Whether contradictions are refused or only warned about. */
@@ -84,6 +87,7 @@ export const createReviewers = (parts: ReviewerParts): Readonly<Record<string, R
       settings: { ...under, foreignEips: foreign },
       provider,
       namespaceLabels: labels,
+      profile: parts.profile?.(),
     };
   };
   const review =
@@ -112,7 +116,7 @@ export const createReviewers = (parts: ReviewerParts): Readonly<Record<string, R
     if (read.kind === 'none') return admitted(UNCHANGED);
     const beside = await around(read.change.after.annotations);
     const known = (await parts.known?.(read.change.after, beside.settings)) ?? NO_FACTS;
-    return admitted(validate(read.change, { ...beside, onConflict, known }));
+    return admitted(validateProfiled(read.change, { ...beside, onConflict, known }));
   };
   return {
     '/mutate/pods': review('pods', async ({ resource, subResource, operation, object, namespace }) => {
@@ -120,7 +124,10 @@ export const createReviewers = (parts: ReviewerParts): Readonly<Record<string, R
       const read = readPod(object, namespace);
       if (read.kind === 'unreadable') return read;
       const { pod } = read;
-      const isConcerned = mentionsEip(pod.metadata.annotations) || (provider === 'ours' && asksForEci(pod));
+      const isConcerned =
+        mentionsEip(pod.metadata.annotations) ||
+        (provider === 'ours' && asksForEci(pod)) ||
+        (parts.profile?.().length ?? 0) > 0;
       return admitted(isConcerned ? admitPod(pod, await facts(namespace, pod.metadata.annotations)) : UNCHANGED);
     }),
     '/mutate/services': review('services', async ({ resource, subResource, operation, object, namespace }) => {

@@ -13,6 +13,8 @@ import { demandsOf, toleratesVirtualNodes } from '../request/placement.ts';
 import { targetOf, type Provider, type Target } from '../request/target.ts';
 import type { JsonPatchOperation } from '../kube/port.ts';
 import { isGated } from '../api/pod.ts';
+import type { ProfileSelector } from '../rules/eci-profile.ts';
+import { profilePod } from './profile-patch.ts';
 import { pointer, said, UNCHANGED, type Admitted } from './review.ts';
 
 /** What the webhooks know beside the object. */
@@ -24,6 +26,8 @@ export interface AdmissionFacts {
   readonly namespaceLabels: Readonly<Record<string, string>> | undefined;
   /** Who runs the virtual nodes of this cluster. */
   readonly provider: Provider;
+  /** The selectors of the eci-profile, where it is honoured. @default none */
+  readonly profile?: readonly ProfileSelector[] | undefined;
 }
 
 const EIP_KEYS: readonly string[] = [...new Set([...Object.values(KEYS).flat(), ...Object.values(ECI_KEYS)])];
@@ -45,9 +49,16 @@ export const mentionsEip = (annotations: Readonly<Record<string, string>> | unde
  * request neither is written, and the pod runs without an address; the controller says why. Keys of the add-on in a
  * refused request are moved to a spelling that it does not read: nothing else keeps the add-on from buying what is
  * refused, or from binding what is not granted. With a virtual node of our own, pods that ask for ECI by a label are
- * sent there. Pure, total and idempotent.
+ * sent there, and before all that an eci-profile adds what it adds. Pure, total and idempotent.
  */
 export const admitPod = (pod: Pod, facts: AdmissionFacts): Admitted => {
+  if (!facts.profile || facts.profile.length === 0) return admitAsItIs(pod, facts);
+  const profiled = profilePod(facts.profile, pod, facts.namespaceLabels);
+  const { patch, warnings } = admitAsItIs(profiled.pod, facts);
+  return { patch: [...profiled.patch, ...patch], warnings: [...profiled.warnings, ...warnings] };
+};
+
+const admitAsItIs = (pod: Pod, facts: AdmissionFacts): Admitted => {
   const given = pod.metadata.annotations ?? {};
   const { settings, namespaceLabels, provider } = facts;
   const target = targetOf(pod, undefined, namespaceLabels, provider);

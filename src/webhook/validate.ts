@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { KEYS } from '../api/annotations.ts';
 import type { Finding, FindingId } from '../api/finding.ts';
 import type { RuleSettings } from '../rules/rule.ts';
+import { profiledWorkload, type ProfileSelector } from '../rules/eci-profile.ts';
 import type { ClusterFacts } from '../rules/cluster-facts.ts';
 import { withLink } from '../rules/docs-link.ts';
 import { evaluate } from '../rules/evaluate.ts';
@@ -11,6 +12,7 @@ import type { Provider } from '../request/target.ts';
 import { targetOfWorkload } from '../rules/placement-facts.ts';
 import { countedMbps } from '../policies/policy.ts';
 import { parseAnnotations } from '../request/parse.ts';
+import { profileRecord } from '../request/profile-record.ts';
 import { readWorkload } from '../manifest/read-workload.ts';
 import type { Unreadable } from '../manifest/wire.ts';
 import { said, UNCHANGED, type AdmissionRequest, type Admitted } from './review.ts';
@@ -22,6 +24,8 @@ export interface ValidationFacts {
   /** Labels of the object's namespace; undefined if they could not be read. */
   readonly namespaceLabels: Readonly<Record<string, string>> | undefined;
   readonly onConflict: 'refuse' | 'warn';
+  /** The selectors of the eci-profile, where it is honoured. @default none */
+  readonly profile?: readonly ProfileSelector[] | undefined;
   /** Facts about the cluster, as far as they could be read. */
   readonly known: ClusterFacts;
 }
@@ -174,8 +178,9 @@ export const validate = (change: ObjectChange, facts: ValidationFacts): Admitted
     old.some((existing) => said(existing) === said(it) || isLess(it, existing, change, settings));
   const refusals = findings.filter((it) => it.severity === 'refuse' && !WARNED.has(it.id) && !wasThere(it));
   if (findings.length === 0) return UNCHANGED;
+  const added = profileRecord(after.annotations) ?? [];
   if (refusals.length === 0 || onConflict === 'warn' || after.owner)
-    return { patch: [], warnings: findings.map(said), findings };
+    return { patch: [], warnings: [...findings.map(said), added].flat(), findings };
   const isConflict = refusals.every(({ id }) => id === 'EipWantedTwice');
   return {
     patch: [],
@@ -183,7 +188,20 @@ export const validate = (change: ObjectChange, facts: ValidationFacts): Admitted
     findings,
     denied: {
       ...(isConflict ? { code: 409, reason: 'Conflict' } : { code: 403, reason: 'Forbidden' }),
-      message: refusals.map((it) => withLink(said(it), it.id, settings.docsURL)).join('. '),
+      message: [...refusals.map((it) => withLink(said(it), it.id, settings.docsURL)), added].flat().join('. '),
     },
   };
+};
+
+/**
+ * The same, and what is wrong only with what the eci-profile will add to the pods: who writes the object did not write
+ * that, so that it is refused for nothing that is not its own, and warned of the rest.
+ */
+export const validateProfiled = (change: ObjectChange, facts: ValidationFacts): Admitted => {
+  const admitted = validate(change, facts);
+  const { profile = [], namespaceLabels } = facts;
+  const after = profile.length === 0 ? change.after : profiledWorkload(profile, change.after, namespaceLabels).workload;
+  if (admitted.denied || after === change.after) return admitted;
+  const { warnings, findings } = validate({ after, before: undefined }, { ...facts, onConflict: 'warn' });
+  return { ...admitted, warnings: [...new Set([...admitted.warnings, ...warnings])], findings };
 };

@@ -101,7 +101,13 @@ const SETS: Readonly<Record<string, { values: object; folders: string[]; config:
   },
   'all rights, the API server’s policies and the dashboards': {
     values: {
-      virtualNode: { enabled: true, identity: 'certificateOrServiceAccount', imageCaches: true, ...NODE },
+      virtualNode: {
+        enabled: true,
+        identity: 'certificateOrServiceAccount',
+        imageCaches: true,
+        eciProfile: true,
+        ...NODE,
+      },
       cloudEvents: { journals: true },
       knative: { serviceCondition: true },
       announcement: { through: 'pod' },
@@ -109,7 +115,7 @@ const SETS: Readonly<Record<string, { values: object; folders: string[]; config:
       dashboards: { enabled: true },
     },
     folders: [
-      'config/virtual-node',
+      'config/virtual-node-eci-profile',
       'config/virtual-node-service-account',
       'config/virtual-node-image-caches',
       'config/cloudevents',
@@ -119,7 +125,13 @@ const SETS: Readonly<Record<string, { values: object; folders: string[]; config:
       'dashboards',
     ],
     config: {
-      virtualNode: { enabled: true, identity: 'certificateOrServiceAccount', imageCaches: true, ...NODE },
+      virtualNode: {
+        enabled: true,
+        identity: 'certificateOrServiceAccount',
+        imageCaches: true,
+        eciProfile: true,
+        ...NODE,
+      },
       knative: { serviceCondition: true },
       announcement: { through: 'pod' },
     },

@@ -299,3 +299,26 @@ test('what is off by default needs rights of its own, which nothing else brings'
     t.false(permissions(rules).some((each) => /^\/configmaps (?!get only eni-config)/u.test(each)));
   }
 });
+
+test('the eci-profile needs one ConfigMap of kube-system, and a webhook that is asked about every pod and refuses none', async (t) => {
+  const manifests = await built('virtual-node-eci-profile');
+  const name = 'knative-eip-eci-profile';
+  const role = find(manifests, 'Role', name);
+  t.is(role.metadata.namespace, 'kube-system');
+  t.deepEqual(permissions(role.rules), ['/configmaps list only eci-profile', '/configmaps watch only eci-profile']);
+  const { roleRef, subjects, metadata } = find(manifests, 'RoleBinding', name);
+  t.like(roleRef, { kind: 'Role', name });
+  t.is(metadata.namespace, 'kube-system');
+  t.deepEqual(subjects, [{ kind: 'ServiceAccount', name: 'knative-eip', namespace: 'knative-eip-system' }]);
+
+  const plain = await built('virtual-node');
+  const changed = manifests.filter(
+    (manifest) => !plain.some((each) => JSON.stringify(each) === JSON.stringify(manifest)),
+  );
+  t.deepEqual(changed.map(({ kind }) => kind).toSorted(), ['MutatingWebhookConfiguration', 'Role', 'RoleBinding']);
+  const { webhooks: [before, ...others] = [] } = find(plain, 'MutatingWebhookConfiguration', 'knative-eip');
+  const { webhooks = [] } = find(manifests, 'MutatingWebhookConfiguration', 'knative-eip');
+  t.is(before?.failurePolicy, 'Ignore');
+  t.deepEqual(webhooks.slice(1), others);
+  t.deepEqual(webhooks[0], JSON.parse(JSON.stringify({ ...before, matchConditions: undefined })));
+});

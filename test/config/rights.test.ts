@@ -39,6 +39,8 @@ const USED_BY: Readonly<Record<string, string>> = {
   'customresourcedefinitions.apiextensions.k8s.io get': 'test/controllers/preflight/installed-definition.test.ts',
   'eipholders.podeip-controller.alibabacloud.com patch': 'test/controllers/podeip/first-use.test.ts',
   'configmaps get': 'test/config/taken.exhaustive.test.ts',
+  'configmaps list': 'test/e2e/eci-profile.test.ts',
+  'configmaps watch': 'test/e2e/eci-profile.test.ts',
   'certificatesigningrequests.certificates.k8s.io create': 'test/e2e/node-identity.test.ts',
   'certificatesigningrequests.certificates.k8s.io get': 'test/e2e/node-identity.test.ts',
   'imagecaches.eci.alibabacloud.com get': 'test/virtualnode/imagecache/image-caches.test.ts',

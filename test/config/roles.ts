@@ -34,6 +34,7 @@ const FILES = {
   'virtual-node': ['role'],
   'virtual-node-service-account': ['role'],
   'virtual-node-image-caches': ['role'],
+  'virtual-node-eci-profile': ['role'],
 };
 
 export const rights: readonly Right[] = Object.entries(FILES).flatMap(([folder, names]) =>

@@ -27,4 +27,8 @@ test('what of the virtual node does not go together is refused', (t) => {
   t.deepEqual(wrong('identity: serviceAccount, kubelet: {requestCertificate: true}'), [
     'virtualNode.kubelet.requestCertificate: only a node gets such a certificate: set virtualNode.identity to certificate, or requestCertificate to false',
   ]);
+  const profile =
+    'virtualNode.eciProfile: the eci-profile is applied by the webhooks, to pods of our own virtual node: set virtualNode.enabled and webhook.enabled to true, or virtualNode.eciProfile to false';
+  t.deepEqual(wrong('eciProfile: true', 'webhook: {enabled: true}\n'), []);
+  t.deepEqual(wrong('eciProfile: true'), [profile]);
 });

@@ -93,6 +93,12 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
     at: '15m',
     labels: { cluster: 'one' },
   },
+  KnativeEipProfileBroken: {
+    series: { [`knative_eip_eci_profile_broken{${C}}`]: '0x10 1x20' },
+    quietAt: '12m',
+    at: '20m',
+    labels: { cluster: 'one' },
+  },
   KnativeEipNodeCertificateEnds: {
     // promtool's time begins in 1970: a certificate of eight days, with which a day passes and nothing more.
     series: {

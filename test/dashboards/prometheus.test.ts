@@ -118,6 +118,7 @@ const scenario = async (world: Operating, scraped: () => Promise<void>): Promise
     // of the API would send.
     metrics.reviewed('pods', 'changed', 0.004);
     metrics.virtualNode.leading(true);
+    metrics.profile(() => false);
     metrics.virtualNode.certificate(() => ({ until: Date.now() + 30 * 86_400_000 }));
     endSession?.('ended');
     endSession = metrics.virtualNode.session('exec');

@@ -146,6 +146,30 @@ const CASES: Readonly<Record<DiagnosisId, readonly Case[]>> = {
     { over: { nodeCertificate: NOW + DAY_MS }, severity: 'warning', seen: '2026-12-01' },
     { over: { nodeCertificate: NOW - DAY_MS }, seen: '2026-11-29' },
   ],
+  'eci-profile-broken': [
+    {
+      over: { eciProfile: { selectors: 0, problems: ['selectors[0].name: is empty'], differences: [] } },
+      seen: 'selectors[0].name: is empty',
+    },
+  ],
+  'eci-profile-ignored': [
+    { over: withSettings({ honoursProfile: false }), severity: 'warning', seen: 'it has 2 selectors' },
+    {
+      over: {
+        ...withSettings({ honoursProfile: false }),
+        eciProfile: { selectors: 0, problems: ['selectors is not JSON'], differences: [] },
+      },
+      severity: 'warning',
+      seen: 'it has broken selectors',
+    },
+  ],
+  'eci-profile-differs': [
+    {
+      over: { eciProfile: { selectors: 0, problems: [], differences: ['vSwitchIds is vsw-2'] } },
+      severity: 'info',
+      seen: 'vSwitchIds is vsw-2',
+    },
+  ],
   'image-cache-crd-missing': [
     { over: withCaches({ isServed: false }), seen: 'imagecaches.eci.alibabacloud.com' },
     { over: withCaches({ isServed: false, rights: { user: 'u', missing: ['watch imagecaches'] } }), seen: 'no Custom' },

@@ -15,6 +15,7 @@ const settings: SettingsFact = {
   webhookConfiguration: 'knative-eip',
   makesCertificate: true,
   hasVirtualNode: true,
+  honoursProfile: true,
   nodeName: 'ours',
   podCapacity: '100',
   takesOthersForGranted: false,
@@ -63,6 +64,7 @@ const answers: Questions = {
   knative: { version: '1.23.1', features: {} },
   otherControllers: [],
   addOnNodes: [],
+  eciProfile: { selectors: 2, problems: [], differences: [] },
   policies: [{ name: 'team', reason: 'InForce', message: '', bandwidthPackages: ['cbwp-1'] }],
   podEips: [
     {

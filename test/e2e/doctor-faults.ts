@@ -1,3 +1,4 @@
+import { PROFILE } from '../../src/api/annotations.ts';
 import { VALIDATING_WEBHOOKS } from '../../src/api/admission-registration.ts';
 import { CERTIFICATE_SIGNING_REQUEST, KUBELET_SIGNERS } from '../../src/api/csr.ts';
 import { CRD } from '../../src/api/apiextensions.ts';
@@ -85,6 +86,13 @@ const refused =
   (action: string, code: string, status: number): Plant =>
   async ({ cloud }) =>
     cloud.inject({ action, times: Infinity, fault: { effect: 'never', answer: { code, status } } });
+
+const profile = (data: object): Plant =>
+  another(CONFIG_MAP, { apiVersion: 'v1', kind: 'ConfigMap', metadata: PROFILE, data });
+
+const honouring = config({
+  virtualNode: { enabled: true, eciProfile: true, vSwitchIDs: ['vsw-e2e'], securityGroupID: 'sg-e2e' },
+});
 
 const policy = (name: string, spec: object): Plant =>
   another(EIP_POLICY, {
@@ -290,6 +298,9 @@ export const FAULTS: Readonly<Partial<Record<DiagnosisId, Plant>>> = {
     kind: 'Node',
     metadata: { name: 'virtual-kubelet-h', labels: { type: 'virtual-kubelet' } },
   }),
+  'eci-profile-broken': both(profile({ selectors: '[{}]' }), honouring),
+  'eci-profile-ignored': profile({ selectors: '[{"name": "planted"}]' }),
+  'eci-profile-differs': both(profile({ selectors: '', vSwitchIds: 'vsw-of-the-add-on' }), honouring),
   'knative-untested': changed(DEPLOYMENT, KNATIVE_CONTROLLER, {
     to: { metadata: { labels: { 'app.kubernetes.io/version': '1.9.0' } } },
     back: { metadata: { labels: { 'app.kubernetes.io/version': '1.23.0' } } },

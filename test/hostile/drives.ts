@@ -7,7 +7,13 @@ import { readReview } from '../../src/webhook/review.ts';
 import { MUTATING_WEBHOOKS } from '../../src/api/admission-registration.ts';
 import { agree } from '../../src/webhook/rotation.ts';
 import { changeOf, validate } from '../../src/webhook/validate.ts';
-import { EIP_BEFORE_TRAFFIC, KEYS, POOL_OFF_SINCE, TAG_ALLOW_NAMESPACES } from '../../src/api/annotations.ts';
+import {
+  ECI_PROFILE,
+  EIP_BEFORE_TRAFFIC,
+  KEYS,
+  POOL_OFF_SINCE,
+  TAG_ALLOW_NAMESPACES,
+} from '../../src/api/annotations.ts';
 import { CONFIG_MAP } from '../../src/api/core.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
 import { eventOf, messageOf } from '../../src/cloudevents/event.ts';
@@ -32,6 +38,10 @@ import { parseEndpoint, parseHostPort } from '../../src/lib/address.ts';
 import { parseDuration } from '../../src/lib/duration.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import { readDocuments } from '../../src/manifest/documents.ts';
+import { readEciProfile } from '../../src/manifest/read-eci-profile.ts';
+import { profileRecord } from '../../src/request/profile-record.ts';
+import { differencesOfProfile } from '../../src/config/eci-profile-keys.ts';
+import { configOf } from '../harness/settings.ts';
 import { mayName } from '../../src/controllers/podeip/grant.ts';
 import { readRecord } from '../../src/controllers/podeip/record.ts';
 import { heldWithout } from '../../src/policies/usage.ts';
@@ -150,6 +160,17 @@ export const DRIVES: Readonly<Record<string, Drive>> = {
       ),
     ),
   'the body of a review': (text) => send(text),
+  'an eci-profile': (text) =>
+    [
+      text,
+      JSON.stringify([{ name: text, effect: { annotations: { [text]: text }, labels: { [text]: text, a: text } } }]),
+      JSON.stringify([{ name: 'a', objectSelector: { matchExpressions: [{ key: text, operator: text }] } }]),
+      JSON.stringify([{ name: 'a', effect: { annotations: { [`${text.slice(0, 100)}/a`]: 'x' } } }]),
+    ].map((selectors) => readEciProfile(selectors)),
+  'what an eci-profile has added': (text) => [
+    profileRecord({ [ECI_PROFILE]: text }),
+    differencesOfProfile({ vSwitchIds: text, vpcId: text }, configOf()),
+  ],
   quantities: (text) => parseQuantity(text),
   durations: (text) => [parseDuration(text), readReleaseAfter(text)],
   addresses: (text) => [parseHostPort(text), parseEndpoint(text), parseEndpoint(`https://${text}`)],

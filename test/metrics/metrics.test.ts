@@ -66,6 +66,17 @@ test('the metrics that dashboards are built on are there', (t) => {
     t.true(names.has(name), name);
 });
 
+test('whether the eci-profile is broken is told where it is honoured, and as it is at that moment', async (t) => {
+  const metrics = fresh();
+  const name = 'knative_eip_eci_profile_broken';
+  t.false((await samples(metrics)).has(name));
+  let isBroken = true;
+  metrics.profile(() => isBroken);
+  t.is((await samples(metrics)).get(name), 1);
+  isBroken = false;
+  t.is((await samples(metrics)).get(name), 0);
+});
+
 test('who runs the virtual node is told of it alone, and only where there is one', async (t) => {
   const metrics = fresh();
   const name = 'knative_eip_virtual_node_leader';

@@ -5,6 +5,7 @@ import { ruleSettingsOf } from '../../src/manager/settings.ts';
 import { effectivePolicy } from '../../src/policies/policy.ts';
 import { readReview } from '../../src/webhook/review.ts';
 import { changeOf, validate } from '../../src/webhook/validate.ts';
+import { SERVICE_LABEL } from '../../src/api/knative.ts';
 import { configOf } from '../harness/settings.ts';
 import { allowing, podOf, refusalsOf } from '../virtualnode/translate/pods.ts';
 import { deployment, ECI, NEW, pod } from './manifests.ts';
@@ -171,4 +172,60 @@ test('at admission it is a warning: what becomes of a template is seen when the 
 test('a spec that is none is left to the API server', (t) => {
   for (const spec of [{ containers: 'none' }, { containers: [{ name: 1 }] }, {}, { containers: [] }])
     t.deepEqual(explained(onNode(spec)), [['nothing']], JSON.stringify(spec));
+});
+
+const explainedBy = (eciProfile: boolean, ...objects: readonly object[]) => {
+  const honouring = configOf({
+    virtualNode: { enabled: true, eciProfile, vSwitchIDs: ['vsw-1'], securityGroupID: 'sg-1' },
+    webhook: { enabled: true },
+  });
+  return explainFiles([{ name: 'f', read: () => objects.map((it) => stringify(it)).join('---\n') }], {
+    config: honouring,
+    isRegionKnown: true,
+    namespace: 'default',
+  });
+};
+
+test('explain says what the eci-profile adds, and judges the pod with it, where the configuration honours one', (t) => {
+  const profile = {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'eci-profile', namespace: 'kube-system' },
+    data: {
+      selectors: JSON.stringify([
+        { name: 'role', objectSelector: { matchLabels: { app: 'x' } }, effect: { annotations: { [KEY]: 'admin' } } },
+      ]),
+    },
+  };
+  const labelled = pod({ annotations: {}, labels: { app: 'x' } });
+  const [by] = explainedBy(true, profile, labelled).explanations;
+  t.is(by?.verdict, 'refused');
+  t.like(by?.target, { on: 'eci' });
+  t.deepEqual(
+    by?.findings.map(({ id }) => id),
+    ['NotAllowedOnVirtualNode', 'ChangedForECI'],
+  );
+  t.is(by?.findings.at(-1)?.problem, `kube-system/eci-profile adds to the pod: role (virtual node, annotation ${KEY})`);
+  for (const { explanations, problems } of [
+    explainedBy(false, profile, labelled),
+    explainedBy(true, { ...profile, metadata: { name: 'eci-profile', namespace: 'default' } }, labelled),
+    explainedBy(true, labelled),
+  ]) {
+    t.deepEqual(problems, []);
+    t.like(explanations, [{ verdict: 'nothing', findings: [] }]);
+  }
+  // Knative's own labels are on its pods only.
+  const selectors = JSON.stringify([{ name: 'k', objectSelector: { matchLabels: { [SERVICE_LABEL]: 'hello' } } }]);
+  const service = {
+    apiVersion: 'serving.knative.dev/v1',
+    kind: 'Service',
+    metadata: { name: 'hello' },
+    spec: { template: { spec: { containers: [{ image: 'hello' }] } } },
+  };
+  const [served] = explainedBy(true, { ...profile, data: { selectors } }, service).explanations;
+  t.like(served?.target, { on: 'eci' });
+  const broken = explainedBy(true, { ...profile, data: { selectors: '[{}]' } }, labelled);
+  t.deepEqual(broken.problems, [
+    'the ConfigMap kube-system/eci-profile is not honoured: selectors[0].name: found nothing, and Kubernetes wants a text here',
+  ]);
 });

@@ -72,6 +72,7 @@ const noMetrics: Metrics = {
   unmappedCloudCode: nothing,
   cloudEndpoint: nothing,
   tagsDropped: nothing,
+  profile: nothing,
   reviewed: nothing,
   held: nothing,
   life: { did: nothing, served: nothing, gaveBack: nothing, lost: nothing, found: nothing },

@@ -21,6 +21,7 @@ import {
 import { readClusterUid, readInstallation, type Installation } from './read-installation.ts';
 import { readImageCaches } from './read-image-caches.ts';
 import { readNodeCertificate, readNodeRequests, readVirtualNode } from './read-node.ts';
+import { readProfile } from './read-profile.ts';
 import { readWebhookAnswer, readWebhooks, readWebhookSecret } from './read-webhooks.ts';
 
 export interface FactsWanted extends Reading {
@@ -139,9 +140,10 @@ export const readFacts = async (wanted: FactsWanted): Promise<ReadFacts | { read
     readOtherControllers(wanted),
     readAddOnNodes(wanted),
     readImageCaches(wanted, { namespace, account: nodeAccount, config }),
+    readProfile(wanted, config),
   ]);
   const [definitions, rights, webhookSecret, virtualNode, nodeRequests, nodeCertificate] = rest;
-  const [, , , , , , knative, otherControllers, addOnNodes, imageCaches] = rest;
+  const [, , , , , , knative, otherControllers, addOnNodes, imageCaches, eciProfile] = rest;
   const addresses = await addressFacts(objects, serverNow());
   const [webhookAnswer, cloud] = await Promise.all([
     webhooks.known ? readWebhookAnswer(wanted, webhooks.value) : webhooks,
@@ -171,6 +173,7 @@ export const readFacts = async (wanted: FactsWanted): Promise<ReadFacts | { read
         knative,
         otherControllers,
         addOnNodes,
+        eciProfile,
         ...addresses,
         ...cloud,
       },

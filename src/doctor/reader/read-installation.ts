@@ -322,6 +322,7 @@ const settingsFact = (config: Config): NonNullable<ConfigurationFact['settings']
   webhookConfiguration: config.webhook.configurationName,
   makesCertificate: config.webhook.certificateDirectory === undefined,
   hasVirtualNode: config.virtualNode.enabled,
+  honoursProfile: config.virtualNode.eciProfile,
   nodeName: config.virtualNode.nodeName,
   podCapacity: config.virtualNode.capacity.pods,
   takesOthersForGranted: config.otherEipControllers === 'ignore',
