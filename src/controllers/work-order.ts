@@ -52,7 +52,7 @@ interface CallsOf {
   left(action: ScarceAction): number;
   /** How many are not answered yet: the keys that wait for these need no other. */
   underWay(action: ScarceAction): number;
-  /** How many wait for their turn: of the lane at most {@link WAIT_FOR_TURN}, and what calls it besides. */
+  /** How many wait for their turn. */
   waiting(action: ScarceAction): number;
   /** How many a minute may be sent at the full rate. */
   perMinute(action: ScarceAction): number;
@@ -61,7 +61,7 @@ interface CallsOf {
 }
 
 /** What has waited long goes with others, for which it waits at most this part of that time more. */
-const PART_OF_WAIT = 1 / 10;
+const PART_OF_WAIT = 1 / 8;
 /** At most so long, milliseconds. */
 const LONGEST_FOR_OTHERS_MS = 3_000;
 
@@ -74,19 +74,24 @@ const togetherOf = (action: ScarceAction, calls: CallsOf, waitedMs: number): num
   return Math.max(1, Math.floor((forOthersMs * calls.perMinute(action) * calls.pace(action)) / 60_000));
 };
 
-/**
- * How many keys of a lane may be worked on at once.
- *
- * @param waitedMs how long the one that is next has waited, milliseconds
- */
-export const roomOf = (lane: QueueLane, calls: CallsOf, waitedMs: number): number => {
+/** What is known of a lane. */
+interface Line {
+  /** How long the key that is next has waited, milliseconds. */
+  readonly waitedMs: number;
+  /** How many of its keys are worked on. */
+  readonly processing: number;
+}
+
+/** How many keys of a lane may be worked on at once. */
+export const roomOf = (lane: QueueLane, calls: CallsOf, { waitedMs, processing }: Line): number => {
   const action = NEXT_CALL[lane];
   if (action === undefined) return Infinity;
   const together = togetherOf(action, calls, waitedMs);
   const left = calls.left(action);
   const underWay = calls.underWay(action);
   // Where others wait, one of the lane stands in line with them: they would never leave so many.
-  if (together === 1 || calls.waiting(action) > WAIT_FOR_TURN) return left + underWay + WAIT_FOR_TURN;
+  const areOthersWaiting = calls.waiting(action) > Math.max(0, processing - underWay);
+  if (together === 1 || areOthersWaiting) return left + underWay + WAIT_FOR_TURN;
   return left < together ? underWay : left + underWay;
 };
 

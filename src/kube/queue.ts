@@ -35,8 +35,9 @@ interface QueueOptions {
    * wait for something else waits here, and is looked at when it can go on. Default no limit. Must not throw.
    *
    * @param waitedMs since when the key that is next in the lane has been due
+   * @param processing how many keys of the lane are worked on
    */
-  readonly roomOf?: ((lane: QueueLane, waitedMs: number) => number) | undefined;
+  readonly roomOf?: ((lane: QueueLane, line: { waitedMs: number; processing: number }) => number) | undefined;
   readonly observer?: QueueObserver | undefined;
 }
 
@@ -60,8 +61,9 @@ export interface WorkQueue {
   /** Makes the key due now. A deadline that it has is void: the run that comes decides about the next one. */
   add(key: string, priority?: Priority): void;
   /**
-   * Makes the key due now, before all of its owner's that wait in its lane: it has gone a step, and stands behind
-   * nobody who has not begun.
+   * Makes the key due now, before all of its owner's that wait in its lane, where it was in that lane before or was
+   * waited for: it has gone a step, and stands behind nobody who has not begun. In a lane that it comes to it stands in
+   * line: there it has not begun either.
    */
   goOn(key: string): void;
   /**
@@ -227,8 +229,9 @@ export const createQueue = ({ clock, random, backoff, laneOf, roomOf, observer }
       entry.goesFirst = goesFirst;
     } else if (movesUp(entry, priority, goesFirst) || lane !== entry.lane) {
       if (priority === 'live') entry.priority = 'live';
+      // What waits is not put first where it has just come to.
+      entry.goesFirst = goesFirst || (entry.goesFirst && (entry.processing || entry.lane === lane));
       entry.lane = lane;
-      entry.goesFirst ||= goesFirst;
       if (!entry.processing) lanes[lane].push(key, entry);
     }
     serve();
@@ -238,7 +241,8 @@ export const createQueue = ({ clock, random, backoff, laneOf, roomOf, observer }
   const hasRoom = (name: QueueLane): boolean => {
     if (!roomOf || closed) return true;
     const now = clock.mono();
-    if (lanes[name].processing < roomOf(name, now - (lanes[name].nextSince() ?? now))) return true;
+    const { processing } = lanes[name];
+    if (processing < roomOf(name, { waitedMs: now - (lanes[name].nextSince() ?? now), processing })) return true;
     isServedSoon ??= clock.timer(ROOM_MS, () => {
       isServedSoon = undefined;
       serve();
@@ -315,8 +319,12 @@ export const createQueue = ({ clock, random, backoff, laneOf, roomOf, observer }
       entry.processing = false;
       processing -= 1;
       if (entry.handedOutBy) entry.handedOutBy.processing -= 1;
-      if (entry.dueAt === undefined) entries.delete(key);
-      else enqueue(key, entry);
+      if (entry.dueAt === undefined) {
+        entries.delete(key);
+      } else {
+        entry.goesFirst &&= entry.handedOutBy === lanes[entry.lane];
+        enqueue(key, entry);
+      }
       serve();
     },
     depth() {

@@ -40,6 +40,8 @@ interface ControllerOptions {
  * A key that asks to be looked at again at once more often than this without a rest is slowed down: it goes in circles.
  */
 const MOST_NOW = 100;
+/** So many steps in a row it goes before others: no more make an address. */
+const MOST_FIRST = 10;
 
 /**
  * Works on the queue until the signal aborts. Then the queue is shut down, what is in it is dropped (whoever starts
@@ -73,7 +75,8 @@ export const runController = async (options: ControllerOptions, signal: AbortSig
         queue.retry(key);
       } else {
         queue.forget(key);
-        if (again === 'now') queue.goOn(key);
+        if (again === 'now' && (steps.get(key) ?? 0) <= MOST_FIRST) queue.goOn(key);
+        else if (again === 'now') queue.add(key);
         else if (again !== 'done') queue.addAfter(key, again.afterMs);
       }
     } catch (error) {

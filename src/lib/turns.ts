@@ -56,24 +56,19 @@ export class Turns<T> {
     return item;
   }
 
-  /** The first of each owner. */
+  /** Of each owner those that came first: of what goes first, and of what waits in its order. */
   *heads(): Generator<T> {
-    for (const items of this.#owners.values()) {
-      const item = items.peek(this.#isWaiting);
-      if (item !== undefined) yield item;
-    }
+    for (const items of this.#owners.values()) yield* items.heads(this.#isWaiting);
   }
 }
 
-/** First in, first out, but for those that are put first, without the cost of shifting an array. */
+/** First in, first out, but that some go before all others; of those, too, the first goes first. */
 class Fifo<T> {
-  #items: T[] = [];
-  #head = 0;
-  /** Those that were put first, the last of them at the end. */
-  readonly #first: T[] = [];
+  readonly #first = new Line<T>();
+  readonly #others = new Line<T>();
 
   push(item: T): void {
-    this.#items.push(item);
+    this.#others.push(item);
   }
 
   pushFirst(item: T): void {
@@ -82,10 +77,37 @@ class Fifo<T> {
 
   /** The first item that still waits; those before it are dropped. */
   peek(isWaiting: (item: T) => boolean): T | undefined {
-    for (let item = this.#first.at(-1); item !== undefined; item = this.#first.at(-1)) {
-      if (isWaiting(item)) return item;
-      this.#first.pop();
+    return this.#first.peek(isWaiting) ?? this.#others.peek(isWaiting);
+  }
+
+  /** Takes out what {@link peek} has just shown. */
+  shift(): void {
+    (this.#first.isEmpty() ? this.#others : this.#first).shift();
+  }
+
+  *heads(isWaiting: (item: T) => boolean): Generator<T> {
+    for (const line of [this.#first, this.#others]) {
+      const item = line.peek(isWaiting);
+      if (item !== undefined) yield item;
     }
+  }
+}
+
+/** First in, first out, without the cost of shifting an array. */
+class Line<T> {
+  #items: T[] = [];
+  #head = 0;
+
+  push(item: T): void {
+    this.#items.push(item);
+  }
+
+  isEmpty(): boolean {
+    return this.#head >= this.#items.length;
+  }
+
+  /** The first item that still waits; those before it are dropped. */
+  peek(isWaiting: (item: T) => boolean): T | undefined {
     for (; this.#head < this.#items.length; this.#head += 1) {
       const item = this.#items[this.#head]!;
       if (isWaiting(item)) return item;
@@ -96,7 +118,6 @@ class Fifo<T> {
   }
 
   shift(): void {
-    if (this.#first.pop() !== undefined) return;
     this.#head += 1;
     if (this.#head < 1024 || this.#head * 2 < this.#items.length) return;
     this.#items = this.#items.slice(this.#head);

@@ -109,7 +109,7 @@ export const runControllers = (parts: OperationParts): Operation => {
       const isDetached = podEip && tracker.isDetached(podEip.metadata.uid);
       return laneOf({ pod: caches.pods.store.get(key), podEip, isDetached });
     },
-    roomOf: (lane, waitedMs) => roomOf(lane, cloud.throttle, waitedMs),
+    roomOf: (lane, line) => roomOf(lane, cloud.throttle, line),
     observer: {
       taken: (waitedMs) => {
         measured.added();

@@ -25,9 +25,9 @@ interface EciProfileWatchOptions {
 interface EciProfileWatch {
   /** Those that hold: of the last ConfigMap that could be read. */
   readonly selectors: () => readonly ProfileSelector[];
-  /** Whether the ConfigMap as it is cannot be read. */
+  /** Whether the ConfigMap as it is cannot be read, or may not be. */
   readonly isBroken: () => boolean;
-  /** Whether it is known what the ConfigMap says, or that there is none. */
+  /** Whether it is known what the ConfigMap says, that there is none, or that it may not be read. */
   readonly hasSynced: () => boolean;
   readonly run: (signal: AbortSignal) => Promise<void>;
 }
@@ -47,6 +47,8 @@ const MOST_SAID = 700;
 export const watchEciProfile = ({ log, config, record, ...ports }: EciProfileWatchOptions): EciProfileWatch => {
   let selectors: readonly ProfileSelector[] = [];
   let isBroken = false;
+  /** The right is missing: no selectors are known, and everything else goes on. */
+  let isForbidden = false;
   let hasRead = false;
   let trouble = '';
   const reflector = createReflector<KubeObject & { readonly data?: Kept['data'] | undefined }, Kept>({
@@ -61,8 +63,10 @@ export const watchEciProfile = ({ log, config, record, ...ports }: EciProfileWat
     }),
     onWatch: () => {
       trouble = '';
+      isForbidden = false;
     },
     onTrouble: ({ kind, status, message }) => {
+      isForbidden ||= kind === 'forbidden';
       if (kind === 'expired' || kind === trouble) return;
       trouble = kind;
       const hint = kind === 'forbidden' && status !== UNAUTHORIZED ? '; apply config/virtual-node-eci-profile' : '';
@@ -109,8 +113,8 @@ export const watchEciProfile = ({ log, config, record, ...ports }: EciProfileWat
   });
   return {
     selectors: () => selectors,
-    isBroken: () => isBroken,
-    hasSynced: () => reflector.hasSynced(),
+    isBroken: () => isBroken || isForbidden,
+    hasSynced: () => reflector.hasSynced() || isForbidden,
     run: (signal) => reflector.run(signal),
   };
 };

@@ -23,6 +23,18 @@ interface ClusterContext {
   readonly profile: string | undefined;
 }
 
+/** The API server writes the name of each namespace as a label of it. */
+const withName = ({
+  name,
+  labels,
+}: {
+  readonly name: string;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+}) => ({
+  ...labels,
+  'kubernetes.io/metadata.name': name,
+});
+
 /** Reads the kinds that it knows and ignores all others. Never throws. */
 export const readClusterContext = (objects: readonly unknown[]): ClusterContext => {
   const namespaces = new Map<string, Readonly<Record<string, string>>>();
@@ -33,7 +45,7 @@ export const readClusterContext = (objects: readonly unknown[]): ClusterContext 
     switch (workloadKindOf(object)) {
       case '/Namespace': {
         const read = namespaceSchema.safeParse(object);
-        if (read.success) namespaces.set(read.data.metadata.name, read.data.metadata.labels ?? {});
+        if (read.success) namespaces.set(read.data.metadata.name, withName(read.data.metadata));
         break;
       }
       case 'alibabacloud.com/PodEIP': {

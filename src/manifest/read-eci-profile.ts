@@ -85,7 +85,17 @@ const expression = only({
     });
 });
 
-const labelSelector = only({ matchLabels: maybe(strings), matchExpressions: maybe(z.array(expression)) });
+const labelSelector = only({ matchLabels: maybe(strings), matchExpressions: maybe(z.array(expression)) }).superRefine(
+  ({ matchLabels = {} }, context) => {
+    for (const [key, value] of Object.entries(matchLabels))
+      if (!isKey(key) || !isLabelValue(value))
+        context.addIssue({
+          code: 'custom',
+          path: ['matchLabels', key],
+          message: `${quoted(value)} is no label of that key: no pod has it`,
+        });
+  },
+);
 
 const checkedEffect = only({ annotations: maybe(strings), labels: maybe(strings) }).superRefine(
   ({ annotations = {}, labels = {} }, context) => {

@@ -106,6 +106,14 @@ const isMatch = (
 
 type Destination = { readonly kind: 'here' | 'sent' } | { readonly kind: 'elsewhere'; readonly because?: string };
 
+/** Labels that a node selector may ask for, of those that our Node has (src/virtualnode/node.ts). */
+const LABELS_OF_OUR_NODE: ReadonlySet<string> = new Set([
+  'kubernetes.io/os',
+  'kubernetes.io/arch',
+  'type',
+  OUR_VIRTUAL_NODE,
+]);
+
 /** Whether the pod goes to our virtual node: by itself, by the selector that sends it, or not. */
 const destination = (
   { annotations, labels, placement }: ProfiledPod,
@@ -121,6 +129,12 @@ const destination = (
     return { kind: 'elsewhere', because: `its label ${averse}=false says that it does not go there` };
   const excluded = demandsOf(placement).find(({ virtual }) => virtual === 'excluded');
   if (excluded) return { kind: 'elsewhere', because: `${excluded.because} keeps it from there` };
+  const label = Object.keys(placement.nodeSelector ?? {}).find((key) => !LABELS_OF_OUR_NODE.has(key));
+  if (label !== undefined)
+    return {
+      kind: 'elsewhere',
+      because: `its node selector asks for label ${label}, which the virtual node may not have`,
+    };
   if (placement.nodeName) return { kind: 'elsewhere', because: `it names node ${placement.nodeName}` };
   if (target.on === 'acs')
     return { kind: 'elsewhere', because: `${target.because} sends it to Container Compute Service` };
@@ -206,6 +220,9 @@ export const effectOnPod = (
 
 const note = (problem: string, remedy: string): Finding => finding('ChangedForECI', [], problem, remedy);
 
+/** The webhook is not asked about these (config/webhook). */
+const LEFT_ALONE: ReadonlySet<string> = new Set(['kube-system', 'knative-eip-system']);
+
 /** A workload as its pods will be, and notes on what is added to them. */
 export const profiledWorkload = (
   selectors: readonly ProfileSelector[],
@@ -213,6 +230,7 @@ export const profiledWorkload = (
   namespaceLabels: Written | undefined,
 ): { readonly workload: Workload; readonly notes: readonly Finding[] } => {
   const { template, annotations, kind, owner, isKnative, service } = workload;
+  if (LEFT_ALONE.has(workload.namespace ?? '')) return { workload, notes: [] };
   const labels = template.metadata?.labels ?? {};
   // Knative writes the name of its Service on every pod.
   const known = isKnative && service !== undefined ? { [SERVICE_LABEL]: service } : {};

@@ -58,6 +58,8 @@ test('what goes back, what is under way and what is to be bought for have worker
   });
 });
 
+const FRESH = { waitedMs: 0, processing: 0 };
+
 const calls = (left: number, underWay = 0, { perMinute = 120, pace = 1, waiting = 0 } = {}) => ({
   left: () => left,
   underWay: () => underWay,
@@ -67,9 +69,9 @@ const calls = (left: number, underWay = 0, { perMinute = 120, pace = 1, waiting 
 });
 
 test('as many are worked on that need a new EIP as may be bought now, so that none sleeps over what it has seen', (t) => {
-  t.is(roomOf('purchase', calls(5), 0), 6);
-  t.is(roomOf('purchase', calls(0), 0), 1, 'the next turn finds somebody');
-  t.is(roomOf('purchase', calls(5, 30), 0), 36, 'who only waits for an answer takes no room of others');
+  t.is(roomOf('purchase', calls(5), FRESH), 6);
+  t.is(roomOf('purchase', calls(0), FRESH), 1, 'the next turn finds somebody');
+  t.is(roomOf('purchase', calls(5, 30), FRESH), 36, 'who only waits for an answer takes no room of others');
   t.is(
     roomOf(
       'detach',
@@ -78,19 +80,19 @@ test('as many are worked on that need a new EIP as may be bought now, so that no
         left: (action) => (action === 'UnassociateEipAddress' ? 3 : 0),
         underWay: (action) => (action === 'UnassociateEipAddress' ? 1 : 0),
       },
-      0,
+      FRESH,
     ),
     5,
   );
-  t.is(roomOf('started', calls(0), 0), Infinity);
+  t.is(roomOf('started', calls(0), FRESH), Infinity);
 });
 
 const rooms = (waitedMs: number, rate = {}) =>
-  [0, 1, 3, 5, 6, 10].map((left) => roomOf('detach', calls(left, 2, rate), waitedMs));
+  [0, 1, 3, 5, 6, 10].map((left) => roomOf('detach', calls(left, 2, rate), { waitedMs, processing: 3 }));
 
-test('who has waited long waits a tenth longer, and goes with others, as far as the rate brings any in that time', (t) => {
-  t.deepEqual(rooms(9_000), [3, 4, 6, 8, 9, 13], 'nobody else comes in 0.9 s');
-  t.deepEqual(rooms(15_000), [2, 2, 5, 7, 8, 12], 'three come in 1.5 s');
+test('who has waited long waits an eighth longer, and goes with others, as far as the rate brings any in that time', (t) => {
+  t.deepEqual(rooms(7_000), [3, 4, 6, 8, 9, 13], 'nobody else comes in 0.9 s');
+  t.deepEqual(rooms(15_000), [2, 2, 5, 7, 8, 12], 'three come in 1.9 s');
   t.deepEqual(rooms(30_000), [2, 2, 2, 2, 8, 12], 'six come in 3 s');
   t.deepEqual(rooms(3_600_000), [2, 2, 2, 2, 8, 12], 'and nobody waits longer');
   t.deepEqual(rooms(30_000, { waiting: 1 }), [2, 2, 2, 2, 8, 12], 'one that waits is of the lane');

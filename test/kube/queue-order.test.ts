@@ -34,4 +34,31 @@ test('a key that has gone a step goes before what has not begun, of its namespac
   queue.goOn('a/1');
   queue.done('a/1');
   t.deepEqual(await order(), ['a/1', 'a/2'], 'also where something happened to it meanwhile');
+  for (const key of ['a/1', 'a/2']) queue.add(key);
+  for (const key of ['a/3', 'a/4']) queue.goOn(key);
+  t.deepEqual(await order(), ['a/3', 'a/4', 'a/1', 'a/2'], 'of those that go first, too, the first goes first');
+});
+
+test('a key that comes to another lane stands in line there, however it came', async (t) => {
+  const detached = new Set<string>();
+  const queue = createQueue({
+    clock: new ManualClock(1_700_000_000_000),
+    random: fixedRandom(),
+    laneOf: (key) => (detached.has(key) ? 'detach' : 'main'),
+  });
+  for (const key of ['a/1', 'a/2', 'a/3']) queue.add(key);
+  for (const key of ['a/1', 'a/2', 'a/3']) {
+    t.is(await queue.take('main'), key);
+    detached.add(key);
+    queue.goOn(key);
+    queue.done(key);
+  }
+  t.is(await queue.take('detach'), 'a/1');
+  queue.goOn('a/1');
+  queue.done('a/1');
+  t.is(await queue.take('detach'), 'a/1', 'a step within the lane');
+  queue.done('a/1');
+  t.is(await queue.take('detach'), 'a/2');
+  queue.done('a/2');
+  t.is(await queue.take('detach'), 'a/3');
 });

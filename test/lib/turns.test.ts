@@ -17,6 +17,7 @@ const MOVES = [...OWNERS, 'first of a', 'take', 'leave'] as const;
 /** The policy as its sentence says it: who had his turn longest ago, or has waited longest for the first one. */
 class Model {
   #items: Item[] = [];
+  readonly #first = new Set<Item>();
   /** When each owner who waits had his last turn, or came. */
   readonly #since = new Map<string, number>();
   #now = 0;
@@ -30,14 +31,15 @@ class Model {
 
   pushFirst(item: Item): void {
     this.push(item);
-    this.#items = [item, ...this.#items.filter((it) => it !== item)];
+    this.#first.add(item);
   }
 
   take(): Item | undefined {
     this.#now += 1;
     const waiting = OWNERS.filter((owner) => this.#waits(owner));
     const [owner] = waiting.toSorted((a, b) => (this.#since.get(a) ?? 0) - (this.#since.get(b) ?? 0));
-    const next = this.#items.find((item) => item.isWaiting && item.owner === owner);
+    const his = this.#items.filter((item) => item.isWaiting && item.owner === owner);
+    const next = his.find((item) => this.#first.has(item)) ?? his[0];
     this.#items = this.#items.filter((item) => item !== next);
     if (owner !== undefined) this.#since.set(owner, this.#now);
     return next;

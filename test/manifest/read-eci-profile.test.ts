@@ -74,6 +74,10 @@ const BROKEN: Readonly<Record<string, readonly [selectors: unknown, said: RegExp
     [{ name: 'a', namespaceSelector: { matchExpressions: [{ key: 'a b', operator: 'Exists' }] } }],
     /"a b" is no key of a label$/,
   ],
+  'labels that no pod has': [
+    [{ name: 'a', objectSelector: { matchLabels: { a: 'b c' } } }],
+    /^selectors\[0\]\.objectSelector\.matchLabels\.a: "b c" is no label of that key: no pod has it$/,
+  ],
   'an annotation that the API server refuses': [
     [{ name: 'a', effect: { annotations: { 'a..b/c': '1' } } }],
     /effect\.annotations\.a\.\.b\/c: is no key of an annotation: every pod with it would be refused$/,

@@ -154,10 +154,10 @@ test('a pod is sent where nothing of it says otherwise, and told where something
   const given = (shape: Shape, namespaceLabels: Record<string, string> = {}) =>
     effect(selectors, podOf({ ...shape, labels: { app: 'x', ...shape.labels } }), namespaceLabels);
   t.like(given({}).effect?.placement, PLACED);
-  const tolerant = { tolerations: [{ operator: 'Exists' }], nodeSelector: { disk: 'ssd' } };
+  const tolerant = { tolerations: [{ operator: 'Exists' }], nodeSelector: { 'kubernetes.io/os': 'linux' } };
   t.deepEqual(given({ spec: tolerant }).effect?.placement, {
     ...tolerant,
-    nodeSelector: { disk: 'ssd', [OUR_VIRTUAL_NODE]: 'true' },
+    nodeSelector: { 'kubernetes.io/os': 'linux', [OUR_VIRTUAL_NODE]: 'true' },
   });
   const refused: readonly (readonly [Shape, RegExp])[] = [
     [{ labels: { 'alibabacloud.com/eci': 'false' } }, /its label alibabacloud\.com\/eci=false/],
@@ -165,6 +165,7 @@ test('a pod is sent where nothing of it says otherwise, and told where something
     [{ labels: { 'alibabacloud.com/acs': 'true' } }, /Container Compute Service/],
     [{ spec: { nodeName: 'node-1' } }, /it names node node-1/],
     [{ spec: { nodeSelector: { type: 'ecs' } } }, /nodeSelector type=ecs keeps it from there/],
+    [{ spec: { nodeSelector: { disktype: 'ssd' } } }, /its node selector asks for label disktype, which/],
     [{ labels: { 'alibabacloud.com/acs': 'true', ...ECI } }, /contradict/],
   ];
   for (const [shape, why] of refused) {

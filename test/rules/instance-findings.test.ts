@@ -224,6 +224,19 @@ test('explain says what the eci-profile adds, and judges the pod with it, where 
   };
   const [served] = explainedBy(true, { ...profile, data: { selectors } }, service).explanations;
   t.like(served?.target, { on: 'eci' });
+  // Every namespace has its name as a label, and the webhook is not asked about two of them.
+  for (const [namespace, on] of [
+    ['team-a', 'eci'],
+    ['kube-system', 'ecs'],
+  ] as const) {
+    const byName = JSON.stringify([
+      { name: 'n', namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': namespace } } },
+    ]);
+    const its = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } };
+    const inIt = { ...labelled, metadata: { name: 'p', namespace } };
+    const [of] = explainedBy(true, { ...profile, data: { selectors: byName } }, its, inIt).explanations;
+    t.like(of?.target, { on }, namespace);
+  }
   const broken = explainedBy(true, { ...profile, data: { selectors: '[{}]' } }, labelled);
   t.deepEqual(broken.problems, [
     'the ConfigMap kube-system/eci-profile is not honoured: selectors[0].name: found nothing, and Kubernetes wants a text here',

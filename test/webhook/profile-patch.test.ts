@@ -48,7 +48,7 @@ const after = (pod: Pod, given: AdmissionFacts): Pod => jsonPatch(pod, admitPod(
 
 test('the patch makes the pod what the profile says, with whatever is on it already', (t) => {
   const tolerations = [{ key: 'a', operator: 'Exists' }];
-  const nodeSelector = { disk: 'ssd' };
+  const nodeSelector = { 'kubernetes.io/os': 'linux' };
   for (const annotations of [undefined, { mine: '1' }])
     for (const spec of [{}, { tolerations, nodeSelector }]) {
       const { metadata, spec: made } = after(podOf({ labels: { app: 'burst' }, annotations }, spec), facts([BURST]));
