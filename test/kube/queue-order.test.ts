@@ -1,5 +1,7 @@
 import test from 'ava';
 import { createQueue } from '../../src/kube/queue.ts';
+import { runController } from '../../src/kube/reconcile-loop.ts';
+import { silentLog } from '../../src/lib/log.ts';
 import { ManualClock } from '../harness/clock.ts';
 import { fixedRandom } from '../harness/random.ts';
 
@@ -61,4 +63,31 @@ test('a key that comes to another lane stands in line there, however it came', a
   t.is(await queue.take('detach'), 'a/2');
   queue.done('a/2');
   t.is(await queue.take('detach'), 'a/3');
+});
+
+test('a key that goes on and on gives way to the others of its namespace after ten steps', async (t) => {
+  const clock = new ManualClock(1_700_000_000_000);
+  const queue = createQueue({ clock, random: fixedRandom() });
+  const stop = new AbortController();
+  const runs: string[] = [];
+  for (const key of ['a/on', 'a/other']) queue.add(key);
+  const running = runController(
+    {
+      name: 'test',
+      queue,
+      workers: 1,
+      clock,
+      log: silentLog,
+      reconcile: (key) => {
+        runs.push(key);
+        return Promise.resolve(key === 'a/on' && runs.length < 40 ? 'now' : 'done');
+      },
+    },
+    stop.signal,
+  );
+  await clock.advance(1_000);
+  t.is(runs.indexOf('a/other'), 11);
+  t.is(runs.length, 40);
+  stop.abort();
+  await running;
 });
