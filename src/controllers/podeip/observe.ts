@@ -133,6 +133,7 @@ export const remember = (
   tracker.observed(uid, allocationId, {
     isDrifting: podEip !== null && isDrifting(pod, eip ?? null, readRecord(podEip)),
     isMissing: eip === null,
+    toldAt: podEip?.status?.conditions?.find(({ type }) => type === 'Ready')?.lastTransitionTime,
   });
   if (eip?.status === 'InUse') tracker.sawInUse(uid, allocationId);
   if (eip?.status === 'Available') tracker.sawDetached(uid, allocationId);
