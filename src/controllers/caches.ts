@@ -9,6 +9,7 @@ import {
   ON_VIRTUAL_NODE,
   QUIET_SINCE,
   READINESS_GATE,
+  SUCCESSOR_UID,
 } from '../api/annotations.ts';
 import { SERVICE_LABEL, SERVICE_UID } from '../api/knative.ts';
 import { NODE, POD, type Node, type Pod } from '../api/core.ts';
@@ -219,6 +220,21 @@ const isRelevantChange = ({ type, object, old }: StoreEvent<Pod> | StoreEvent<Po
 const losesUse = ({ type, object, old }: StoreEvent<PodEip>): boolean =>
   type === 'updated' && old !== undefined && saysInUse(old) && !saysInUse(object);
 
+/**
+ * Whether all that has changed is that a successor was named: what comes next is the successor's, and its PodEIP tells
+ * when the one before it is needed again.
+ */
+const isNamingOnly = ({ type, object, old }: StoreEvent<PodEip>): boolean => {
+  if (type !== 'updated' || old === undefined) return false;
+  if (readRecord(old).successorUid !== undefined || readRecord(object).successorUid === undefined) return false;
+  const { [SUCCESSOR_UID]: _, ...annotations } = object.metadata.annotations ?? {};
+  return relevantPartOf({ ...object, metadata: { ...object.metadata, annotations } }) === relevantPartOf(old);
+};
+
+/** Whether the PodEIP has just written an EIP down, or is gone: the one that it has the EIP from waits for that. */
+const frees = ({ type, object, old }: StoreEvent<PodEip>): boolean =>
+  type === 'deleted' || (object.spec.allocationID !== '' && old?.spec.allocationID === '');
+
 /** Whether an EIP is offered to the next pod of the Service from now on. */
 const isOffered = ({ type, object, old }: StoreEvent<PodEip>): boolean =>
   type === 'updated' && old !== undefined && readRecord(object).isReusable && !readRecord(old).isReusable;
@@ -234,7 +250,10 @@ export const enqueueChanges = (
   });
   podEips.subscribe((event) => {
     if (!isRelevantChange(event) && !losesUse(event)) return;
-    queue.add(keyOf(event.object.metadata), event.from === 'list' ? 'resync' : 'live');
+    if (!isNamingOnly(event)) queue.add(keyOf(event.object.metadata), event.from === 'list' ? 'resync' : 'live');
+    for (const service of frees(event) ? serviceOf(event.object) : [])
+      for (const predecessor of podEips.store.by('service', service))
+        if (readRecord(predecessor).successorUid === event.object.metadata.uid) queue.add(keyOf(predecessor.metadata));
     // PodEIPs of the Service that wait for an EIP may have it now.
     for (const service of isOffered(event) ? serviceOf(event.object) : [])
       for (const { metadata, spec } of podEips.store.by('service', service))

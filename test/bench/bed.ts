@@ -140,6 +140,11 @@ export class Bed {
     return this.#publishedAt.has(name);
   }
 
+  /** Since when; monotonic milliseconds, Infinity where it has none. */
+  servedAt(name: string): number {
+    return this.#publishedAt.get(name) ?? Infinity;
+  }
+
   /** All pods end at once. Resolves to how long each EIP was still held, in order, milliseconds. */
   async release(): Promise<readonly number[]> {
     const { kube, cloud, clock } = this.world;

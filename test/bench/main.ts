@@ -230,10 +230,19 @@ if (withHandover) {
   const time = (what: string, ms: number, boundMs: number) =>
     row(what, seconds(ms), seconds(boundMs), (ms / boundMs).toFixed(2), (ms / purchaseMs).toFixed(2));
   time('rollout: a named EIP is bound to nothing', withoutAddressMs, ROLLOUT_BOUND_MS);
-  const late = await wakeUp(20_000, config);
-  time('hold-off: a pod comes 20 s later', late.servedAfterMs, late.boundMs);
-  const early = await wakeUp(0, config);
-  time('hold-off: a pod comes at once', early.servedAfterMs, early.boundMs);
+  const early = await wakeUp(0, { config });
+  time('hold-off: a pod comes at once', at(early.servedAfterMs, 1), early.boundMs);
+  for (const pods of [1, 10, 50, 120]) {
+    const woken = await wakeUp(pods > 60 ? 90_000 : 20_000, { config, pods });
+    const [lastMs, boughtMs] = [at(woken.servedAfterMs, 1), at(woken.purchasesMs, 1)];
+    row(
+      `hold-off: ${pods} pods come later, the last of them`,
+      seconds(lastMs),
+      seconds(woken.boundMs),
+      (lastMs / woken.boundMs).toFixed(2),
+      (lastMs / boughtMs).toFixed(2),
+    );
+  }
 }
 
 const onNode = numbersOf(values.node);

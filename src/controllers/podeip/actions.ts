@@ -126,11 +126,11 @@ const assignSuccessor = async (
   ports: ActionPorts,
   signal: AbortSignal,
 ): Promise<ActionOutcome> => {
-  const [, eip] = await Promise.all([
+  const [written, eip] = await Promise.all([
     podEips.assignSuccessor(ports.kube, predecessor, podEip.metadata.uid, signal),
     firstLook(predecessor.spec.allocationID, ports, signal),
   ]);
-  return { written: { podEip }, ...(eip && { eip }) };
+  return { written: { podEip }, predecessor: written, ...(eip && { eip }) };
 };
 
 const tellPod = async (

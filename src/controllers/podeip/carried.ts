@@ -3,6 +3,7 @@ import { keyOf } from '../../kube/store.ts';
 import { isCurrent, type Watched } from './carry.ts';
 import type { ObservedState } from './observation.ts';
 import type { ReadStep } from './step.ts';
+import type { TransitionWatch } from './transition.ts';
 
 /** What is looked up while something else is under way. */
 export type LookedUp = Pick<ObservedState, 'interfaces' | 'policy' | 'namespace'>;
@@ -13,6 +14,14 @@ export interface LookAhead {
   readonly privateIpAddress: string;
   /** Never rejects; empty where a decision has to ask for itself. */
   readonly found: Promise<LookedUp>;
+}
+
+/** What tells whether it still holds. */
+export interface CarriedPorts {
+  readonly clock: Clock;
+  /** What the watches show of a key; undefined where there are none, and each turn reads everything. */
+  readonly watched?: ((key: string) => Watched) | undefined;
+  readonly transitions?: Pick<TransitionWatch, 'hasArrived'> | undefined;
 }
 
 interface Left {
@@ -32,17 +41,18 @@ export class Carried {
   }
 
   /** What was left, where it still holds; undefined where everything has to be read. */
-  take(
-    key: string,
-    { watched, clock }: { readonly watched?: ((key: string) => Watched) | undefined; readonly clock: Clock },
-  ): ObservedState | undefined {
+  take(key: string, { watched, clock, transitions }: CarriedPorts): ObservedState | undefined {
     const left = this.#left.get(key);
     this.#left.delete(key);
     const look = left?.ahead ?? this.#ahead.get(key)?.look;
     this.#ahead.delete(key);
-    if (!left || !watched || !isCurrent(left.state, watched(key), clock.mono())) return undefined;
+    if (!left || !watched) return undefined;
+    const { isSent = false, podEip } = left.state;
+    const hasArrived = isSent && transitions?.hasArrived(podEip?.spec.allocationID ?? '') === true;
+    const state = hasArrived ? { ...left.state, hasArrived } : left.state;
+    if (!isCurrent(state, watched(key), clock.mono())) return undefined;
     if (look) this.#ahead.set(key, { look, isFirst: left.ahead !== undefined });
-    return left.state;
+    return state;
   }
 
   /**

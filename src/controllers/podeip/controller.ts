@@ -8,6 +8,7 @@ import { LONGEST_UNTOLD_MS } from '../../cloud/fault-history.ts';
 import { FAULT } from '../../cloud/fault-policy.ts';
 import { KubeFault } from '../../kube/fault.ts';
 import type { ObjectRef } from '../../kube/port.ts';
+import { sharingLists } from '../../kube/shared-lists.ts';
 import { keyOf } from '../../kube/store.ts';
 import type { Requeue } from '../../kube/reconcile-loop.ts';
 import { MOST_READS, runSteps, type FailedTurn, type StepLoop } from '../../kube/step-loop.ts';
@@ -86,7 +87,8 @@ const HELD_MS = 10_000;
  * Safe to stop between any two lines and safe to run in two processes. Decisions are made from quorum reads; the caches
  * of the watches only say when to look.
  */
-export const reconcilePodEip = (ports: PodEipPorts): ((ref: ObjectRef, signal: AbortSignal) => Promise<Requeue>) => {
+export const reconcilePodEip = (given: PodEipPorts): ((ref: ObjectRef, signal: AbortSignal) => Promise<Requeue>) => {
+  const ports = { ...given, kube: sharingLists(given.kube) };
   const carried = new Carried();
   const loop = stepLoopOf(ports, carried);
   return async (ref, signal) => runSteps(loop, await observe(ref, ports, carried, signal), signal);

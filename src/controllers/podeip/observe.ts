@@ -3,10 +3,8 @@ import { PODEIP, type PodEip } from '../../api/podeip.ts';
 import { ipv4Of, isFinal } from '../../api/pod.ts';
 import type { Kube, ObjectRef } from '../../kube/port.ts';
 import { keyOf } from '../../kube/store.ts';
-import type { Clock } from '../../lib/clock.ts';
 import { recallPolicy, type Policies } from '../../policies/policy-cache.ts';
-import type { Carried } from './carried.ts';
-import type { Watched } from './carry.ts';
+import type { Carried, CarriedPorts } from './carried.ts';
 import type { ObservedState, Settings, TrackedState } from './observation.ts';
 import { isDrifting } from './pod-request.ts';
 import { asOfAsking, quietByNote } from './quiet.ts';
@@ -15,9 +13,8 @@ import { provesOwnership } from './safeguards.ts';
 import { UNTRACKED, type Tracker } from './tracker.ts';
 
 /** Through what pods and PodEIPs are looked at. */
-export interface ObservePorts {
+export interface ObservePorts extends CarriedPorts {
   readonly kube: Kube;
-  readonly clock: Clock;
   readonly tracker: Tracker;
   readonly settings: Settings;
   readonly policies?: Policies | undefined;
@@ -29,8 +26,6 @@ export interface ObservePorts {
   readonly nodeOf: (name: string) => Node | undefined;
   /** The API server's clock, in milliseconds; undefined where nobody asks it. */
   readonly serverTime?: (() => number | undefined) | undefined;
-  /** What the watches show of a key; undefined where there are none, and each turn reads everything. */
-  readonly watched?: ((key: string) => Watched) | undefined;
 }
 
 /** What is known before anything is asked of the cloud. */
@@ -123,6 +118,10 @@ const besideTwin = (
   return { ...memory, twinMs, quietMs: Math.min(memory.quietMs, twinMs), isUntouched: false };
 };
 
+/** When the pod was last told that it has an address, or has none, as the PodEIP says. */
+const toldAt = ({ status }: PodEip): string | undefined =>
+  status?.conditions?.find(({ type }) => type === 'Ready')?.lastTransitionTime;
+
 /** Updates the times since which the EIP has been missing, elsewhere or unused, from this read of it. */
 export const remember = (
   allocationId: string,
@@ -133,7 +132,7 @@ export const remember = (
   tracker.observed(uid, allocationId, {
     isDrifting: podEip !== null && isDrifting(pod, eip ?? null, readRecord(podEip)),
     isMissing: eip === null,
-    toldAt: podEip?.status?.conditions?.find(({ type }) => type === 'Ready')?.lastTransitionTime,
+    toldAt: podEip ? toldAt(podEip) : undefined,
   });
   if (eip?.status === 'InUse') tracker.sawInUse(uid, allocationId);
   if (eip?.status === 'Available') tracker.sawDetached(uid, allocationId);

@@ -198,6 +198,8 @@ export interface ActionOutcome {
   readonly ipAddress?: string;
   /** The EIP that was bought, or is offered, as it was read with that; undefined where it has to be read. */
   readonly eip?: Eip;
+  /** The one that offers its EIP, as it was written with its successor. */
+  readonly predecessor?: PodEip;
   /** What was written, as the API server answered; undefined where everything has to be read after the act. */
   readonly written?: { readonly podEip?: PodEip | undefined; readonly pod?: Pod | undefined } | undefined;
 }

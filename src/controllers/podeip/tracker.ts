@@ -4,6 +4,7 @@ import { FAULT } from '../../cloud/fault-policy.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Random } from '../../lib/random.ts';
 import { countRefusal, isTokenSpent, refusalsOfNext } from '../../lib/token.ts';
+import { ClaimedOffers } from './claimed-offers.ts';
 import { GivenBackPods } from './given-back.ts';
 import type { TrackedState } from './observation.ts';
 import type { PodEip } from '../../api/podeip.ts';
@@ -29,6 +30,7 @@ export class Tracker {
   /** What the cloud keeps answering. */
   readonly givenBack: GivenBackPods;
   readonly twins: Twins;
+  readonly offers: ClaimedOffers;
   readonly faults: FaultHistory;
   readonly #entries = new Map<string, Entry>();
   readonly #clock: Clock;
@@ -44,6 +46,7 @@ export class Tracker {
     this.#clock = clock;
     this.faults = new FaultHistory(clock);
     this.givenBack = new GivenBackPods(clock);
+    this.offers = new ClaimedOffers(clock);
     this.#process = random.uuid();
     this.twins = new Twins(clock, this.#process);
   }

@@ -74,3 +74,18 @@ test('in the turns after the first one only the interface counts, and nothing on
   t.is(late.take(), undefined);
   t.is(late.carried.lookedUp(KEY, INTERFACES), undefined);
 });
+
+test('a turn goes on for longer where the look for all has shown the EIP in use', async (t) => {
+  for (const hasArrived of [true, false]) {
+    const { clock, carried, state } = turns();
+    const watched = () => ({ pod: state.pod ?? undefined, podEip: state.podEip ?? undefined });
+    const transitions = { hasArrived: (allocationId: string) => allocationId === 'eip-1' && hasArrived };
+    const podEip = { ...state.podEip!, spec: { ...state.podEip!.spec, allocationID: 'eip-1' } };
+    const take = () => carried.take(KEY, { watched, clock, transitions });
+    carried.leave({ ...state, podEip, isSent: true });
+    await clock.advance(3_000);
+    t.is(take()?.hasArrived, hasArrived ? true : undefined);
+    carried.leave({ ...state, podEip });
+    t.is(take(), undefined, 'it was not sent');
+  }
+});

@@ -1,22 +1,21 @@
 import test from 'ava';
+import type { PodEip } from '../../../src/api/podeip.ts';
 import { remember } from '../../../src/controllers/podeip/observe.ts';
 import { Tracker } from '../../../src/controllers/podeip/tracker.ts';
 import { ManualClock } from '../../harness/clock.ts';
 import { seeded } from '../../harness/random.ts';
 import { binding, bound, eip, pod, podEip, seen, settings } from './situation.ts';
 
+/** A PodEIP that has told its pod of the address then. */
+const told = (lastTransitionTime: string): PodEip => {
+  const its = podEip({ allocationID: 'eip-1', bindings: [binding] });
+  const ready = { type: 'Ready', status: 'True', lastTransitionTime, reason: 'InUse', message: '' } as const;
+  return { ...its, status: { conditions: [ready] } };
+};
+
 test('how long the cloud shows something else than the pod was told begins anew when the pod is told anew', async (t) => {
   const clock = new ManualClock();
   const tracker = new Tracker(clock, seeded(1));
-  const told = (lastTransitionTime: string) => {
-    const its = podEip({ allocationID: 'eip-1', bindings: [binding] });
-    return {
-      ...its,
-      status: {
-        conditions: [{ type: 'Ready', status: 'True' as const, lastTransitionTime, reason: 'InUse', message: '' }],
-      },
-    };
-  };
   const driftMs = (at: string, is = eip()) => {
     remember('eip-1', seen({ pod: pod({ isTold: true }), podEip: told(at), eip: is }), { tracker, settings });
     return tracker.recall('podeip').driftMs;
