@@ -6,7 +6,7 @@ import { loadKubeconfig } from './kubeconfig.ts';
 import type { KubeconfigOptions } from './kubeconfig.ts';
 import type { KubeRequest, KubeResponse, KubeTransport } from './port.ts';
 
-export { KubeconfigError } from './kubeconfig.ts';
+export { KubeconfigError } from './sign-in.ts';
 
 type Pool = NonNullable<ReturnType<RequestContext['getDispatcher']>>;
 
