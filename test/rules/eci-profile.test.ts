@@ -179,11 +179,12 @@ test('a pod is sent where nothing of it says otherwise, and told where something
 test('pods of a DaemonSet, and those that have been through it, are left alone', (t) => {
   const selectors = [{ name: 's', objectSelector: { matchLabels: { app: 'x' } }, effect: EFFECT }];
   const labels = { app: 'x' };
-  t.deepEqual(effect(selectors, podOf({ labels, owner: 'DaemonSet' })), { effect: undefined, warnings: [] });
+  t.deepEqual(effect(selectors, podOf({ labels, owner: 'DaemonSet' })), { effect: undefined, warnings: [], open: [] });
   t.truthy(effect(selectors, podOf({ labels, owner: 'ReplicaSet' })).effect);
   t.deepEqual(effect(selectors, podOf({ labels, annotations: { [ECI_PROFILE]: 'old (annotation a)' } })), {
     effect: undefined,
     warnings: [],
+    open: [],
   });
 });
 
