@@ -54,9 +54,11 @@ interface Profiled {
   readonly effect: ProfileEffect | undefined;
   readonly warnings: readonly string[];
   readonly open: readonly string[];
+  /** The names of selectors that could not be judged, because the labels of the namespace could not be read. */
+  readonly leftOut: readonly string[];
 }
 
-const UNTOUCHED: Profiled = { effect: undefined, warnings: [], open: [] };
+const UNTOUCHED: Profiled = { effect: undefined, warnings: [], open: [], leftOut: [] };
 
 /**
  * What the profile adds to a pod that is made. Source: ACK documentation, "Configure an eci-profile": selectors match
@@ -82,21 +84,22 @@ const effectOfProfile = (
   const open = answers.flatMap(({ selector: { name }, answer }) =>
     answer.kind === 'open' ? [openSelector(name, answer.label)] : [],
   );
-  const warnings = selecting('unread').map(
-    ({ name }) =>
+  const leftOut = selecting('unread').map(({ name }) => name);
+  const warnings = leftOut.map(
+    (name) =>
       `selector ${name} of ${PROFILE_NAME} is left out, because the labels of the namespace could not be read; make the pod again`,
   );
   const sender = matching.find(({ namespaceSelector, objectSelector }) => namespaceSelector ?? objectSelector);
   const going = destination(pod, namespaceLabels ?? {}, sender);
   if (going.kind !== 'elsewhere')
-    return { effect: merged(matching, pod, going.kind === 'sent' ? sender : undefined), warnings, open };
+    return { effect: merged(matching, pod, going.kind === 'sent' ? sender : undefined), warnings, open, leftOut };
   const averse =
     going.because === undefined || sender === undefined
       ? []
       : [
           `selector ${sender.name} of ${PROFILE_NAME} selects the pod for the virtual node, and ${going.because}: nothing is added to it`,
         ];
-  return { effect: undefined, warnings: [...warnings, ...averse], open };
+  return { effect: undefined, warnings: [...warnings, ...averse], open, leftOut };
 };
 
 /** `unread`: it would, if it selects the namespace, whose labels could not be read. */
