@@ -74,11 +74,14 @@ export const signInByPlugin = (exec: ExecConfig, place: PluginPlace): SignIn => 
 
   let valid: PluginAnswer | undefined;
   let running: Promise<PluginAnswer> | undefined;
-  return async () => {
-    if (valid !== undefined && clock.now() < valid.until) return valid;
-    // Requests that come together share one run.
-    running ??= run().finally(() => (running = undefined));
-    return (valid = await running);
+  return {
+    credential: async () => {
+      if (valid !== undefined && clock.now() < valid.until) return valid;
+      // Requests that come together share one run.
+      running ??= run().finally(() => (running = undefined));
+      return (valid = await running);
+    },
+    refused: () => (valid = undefined),
   };
 };
 

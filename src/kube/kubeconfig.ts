@@ -28,14 +28,19 @@ export interface KubeconfigOptions {
 /** Where Kubernetes mounts the token of a pod's service account ("Configure Service Accounts for Pods"). */
 const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 
-/** Fills `config` and checks it as far as that goes without a connection. Throws {@link KubeconfigError}. */
-export const loadKubeconfig = (config: KubeConfig, options: KubeconfigOptions): void => {
+/**
+ * Fills `config` and checks it as far as that goes without a connection. Throws {@link KubeconfigError}.
+ *
+ * @returns what signs the user in, where client-node does not
+ */
+export const loadKubeconfig = (config: KubeConfig, options: KubeconfigOptions): SignIn | undefined => {
   if (options.server !== undefined) {
     config.loadFromClusterAndUser(
       { name: 'server', server: options.server.replace(/\/$/, ''), skipTLSVerify: false },
       ANONYMOUS,
     );
-    return check(config, options.server);
+    check(config, options.server);
+    return undefined;
   }
   if (options.kubeconfigPath !== undefined) {
     loadFile(config, options.kubeconfigPath);
@@ -50,7 +55,8 @@ export const loadKubeconfig = (config: KubeConfig, options: KubeconfigOptions): 
         `(${SERVICE_ACCOUNT}/token does not exist). Give one with --kubeconfig FILE, or run inside a cluster.`,
     );
   config.loadFromCluster(root);
-  return check(config, 'service account of this pod');
+  check(config, 'service account of this pod');
+  return undefined;
 };
 
 const ANONYMOUS: User = { name: 'anonymous' };
@@ -59,23 +65,23 @@ const ANONYMOUS: User = { name: 'anonymous' };
 const OURS = 'knative-eip';
 
 /** Signs in without client-node where it would fail, wait or leak: by OpenID Connect, and by exec plug-ins. */
-const signInOurselves = (config: KubeConfig, file: string, options: KubeconfigOptions): void => {
+const signInOurselves = (config: KubeConfig, file: string, options: KubeconfigOptions): SignIn | undefined => {
   const [user, cluster] = [config.getCurrentUser(), config.getCurrentCluster()];
-  if (!user || !cluster) return;
-  const signIn = signInOf(user, cluster, file, options);
-  if (signIn === undefined) return;
+  const signIn = user && cluster ? signInOf(user, cluster, file, options) : undefined;
+  if (signIn === undefined) return undefined;
   config.users = config.users.map((one) =>
     one === user ? { ...one, exec: undefined, authProvider: { name: OURS } } : one,
   );
   config.addAuthenticator({
     isAuthProvider: ({ authProvider }) => (authProvider as { name?: unknown } | undefined)?.name === OURS,
     applyAuthentication: async (_, sent) => {
-      const { token, cert, key } = await signIn();
+      const { token, cert, key } = await signIn.credential();
       // client-node has made the headers.
       if (token !== undefined) Object.assign(sent.headers ?? {}, { Authorization: `Bearer ${token}` });
       if (cert !== undefined && key !== undefined) Object.assign(sent, { cert, key });
     },
   });
+  return signIn;
 };
 
 const signInOf = (user: User, cluster: Cluster, file: string, options: KubeconfigOptions): SignIn | undefined => {

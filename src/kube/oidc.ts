@@ -33,10 +33,13 @@ export const signInByIdToken = (who: string, file: string, read: () => OidcConfi
     if (until <= clock.now()) throw failure(`the id-token expired at ${shown(until)}`);
     return { token, until };
   };
-  let current = take();
-  return async () => {
-    if (current.until <= clock.now()) current = take();
-    return { token: current.token };
+  let current: ReturnType<typeof take> | undefined = take();
+  return {
+    credential: async () => {
+      if (current === undefined || current.until <= clock.now()) current = take();
+      return { token: current.token };
+    },
+    refused: () => (current = undefined),
   };
 };
 
@@ -52,5 +55,5 @@ const expiryOf = (token: string): number => {
   }
 };
 
-/** No later than what a Date can hold. */
+/** Not before 1970, whatever the token says: a Date cannot hold every number. */
 const shown = (ms: number): string => new Date(Math.max(ms, 0)).toISOString();

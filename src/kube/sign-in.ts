@@ -11,8 +11,13 @@ export interface KubeCredential {
   readonly key?: string | undefined;
 }
 
-/**
- * Gives the credential for the next request; it keeps one for as long as it is valid. Rejects with
- * {@link KubeconfigError}.
- */
-export type SignIn = () => Promise<KubeCredential>;
+/** How a user signs in, request by request. */
+export interface SignIn {
+  /** The credential for the next request, kept for as long as it is valid. Rejects with {@link KubeconfigError}. */
+  readonly credential: () => Promise<KubeCredential>;
+  /**
+   * The API server has answered 401: the next request gets another one, as with client-go. A token need not say when it
+   * expires; that of `ack-ram-tool credential-plugin get-token` does not.
+   */
+  readonly refused: () => void;
+}

@@ -89,15 +89,16 @@ const ofJob = ({ hasManualSelector, completions }: PodMaker, name: Values): read
     : [...generated, { key: 'batch.kubernetes.io/job-completion-index', values: countedFrom(0, completions), by }];
 };
 
-const ofKnative = ({ kind, name, service }: PodMaker): readonly WrittenLabel[] => {
+const ofKnative = ({ kind, name, service: owner }: PodMaker): readonly WrittenLabel[] => {
   const by = 'Knative';
+  const isService = kind === 'Service';
   const configuration = kind === 'Revision' ? undefined : known(name);
   const revision = kind === 'Revision' ? known(name) : 'unknown';
   return [
-    ...(service === undefined
+    ...(owner === undefined && !isService
       ? []
       : [
-          { key: SERVICE_LABEL, values: known(service), by },
+          { key: SERVICE_LABEL, values: known(isService ? name : owner), by },
           { key: SERVICE_UID, values: 'unknown' as const, by },
         ]),
     // A Revision has those of its Configuration itself.

@@ -143,8 +143,9 @@ test('an exec plug-in that gives no credential is named, with how it ended, and 
   }
 });
 
-test('an exec plug-in is told what it is asked for, is run once for all requests, and again when it has expired', async (t) => {
-  const { url } = await scriptedApi(t, ({ headers, json }) => json(200, headers.authorization));
+test('an exec plug-in is told what it is asked for, is run once for all requests, and again when that is over', async (t) => {
+  let isRefused = false;
+  const { url } = await scriptedApi(t, ({ headers, json }) => json(isRefused ? 401 : 200, headers.authorization));
   const { folder, kubeconfigPath, write } = await files(t, url);
   const plugin = join(folder, 'login');
   const expirationTimestamp = new Date(EPOCH + HOUR).toISOString();
@@ -169,8 +170,14 @@ echo '{"kind":"ExecCredential","status":{"token":"t'$(wc -l < "$LOG")'","expirat
   t.teardown(() => connection.close());
   t.deepEqual(await Promise.all([who(connection), who(connection), who(connection)]), Array(3).fill('Bearer t1'));
   t.is(await who(connection), 'Bearer t1');
-  await clock.advance(HOUR);
+  // It may be over before it says.
+  isRefused = true;
+  t.is(await who(connection), 'Bearer t1');
+  isRefused = false;
   t.is(await who(connection), 'Bearer t2');
+  t.is(await who(connection), 'Bearer t2');
+  await clock.advance(HOUR);
+  t.is(await who(connection), 'Bearer t3');
   const [first = ''] = (await readFile(log, 'utf8')).split('\n');
   t.like(JSON.parse(first), {
     apiVersion: 'client.authentication.k8s.io/v1beta1',

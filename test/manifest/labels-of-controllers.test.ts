@@ -85,6 +85,7 @@ const CASES: readonly (readonly [object, readonly Asked[], answer: string])[] = 
   [apps('DaemonSet'), [['team', 'x']], 'left alone'],
   [serving('Service'), [['serving.knative.dev/service', 'web']], 'selected'],
   [serving('Service'), [['serving.knative.dev/configuration', 'web']], 'selected'],
+  [{ ...serving('Service'), ...made }, [['serving.knative.dev/service', 'web-']], NOT_KNOWN],
   [serving('Service'), [['serving.knative.dev/revision', 'web-00001']], NOT_KNOWN],
   [serving('Service'), [['app', 'web-00001']], NOT_KNOWN],
   [serving('Configuration'), [['serving.knative.dev/service']], 'left alone'],
