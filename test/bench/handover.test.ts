@@ -15,7 +15,7 @@ for (const [when, laterMs] of [
   test(`an EIP that is kept is had by a pod that comes ${when} the end of the one before in little more than the cloud needs`, async (t) => {
     const { servedAfterMs, boundMs, bought } = await wakeUp(laterMs);
     t.true(
-      servedAfterMs <= 1.35 * boundMs,
+      servedAfterMs <= 1.2 * boundMs,
       `${servedAfterMs} ms, ${(servedAfterMs / boundMs).toFixed(2)} times the bound`,
     );
     t.is(bought, 1);

@@ -15,7 +15,8 @@ import { preparingChanges } from '../../lib/prepare.ts';
 import { collectRequests } from '../../lib/requests.ts';
 import { decideCounted } from './counting.ts';
 import { stateAfter, withWritten } from './carry.ts';
-import { Carried, observe, recalled, remember, type ObservePorts } from './observe.ts';
+import { Carried } from './carried.ts';
+import { observe, recalled, remember, type ObservePorts } from './observe.ts';
 import type { ObservedState, RefusedChange } from './observation.ts';
 import {
   isEipAction,
@@ -32,7 +33,7 @@ import { labelOf } from './step-label.ts';
 import { noticesOf, warningsOf } from './events.ts';
 import { fieldsOf, logSentence, outcomeFields, TAGS_DROPPED } from './log-fields.ts';
 import { whyNotHeld } from './hold-failure.ts';
-import { lookAhead, readFor, type ReadPorts } from './reads.ts';
+import { lookAhead, readUnlessAhead, type ReadPorts } from './reads.ts';
 import { readinessBefore } from './status.ts';
 import { isInUse, tell, tellTrouble, toldBefore, warn, warningOf, type ReportPorts } from './report.ts';
 import { asOfAsking } from './quiet.ts';
@@ -109,7 +110,8 @@ const stepLoopOf = (
     mostReads: ({ quota }) => MOST_READS + (quota?.usage?.places?.length ?? 0),
     read: async (step, seen, signal) => {
       const taken = step.do === 'ReadEip' ? takeReading(step.allocationId, ports) : undefined;
-      const known = { ...seen, ...(taken ? { eip: taken.eip } : await readFor(step, seen, ports, signal)) };
+      const read = taken ? { eip: taken.eip } : await readUnlessAhead(step, seen, { ...ports, carried }, signal);
+      const known = { ...seen, ...read };
       if (step.do === 'ReadEip') remember(step.allocationId, known, ports);
       if (seen.podEip && known.interfaces && known.interfaces !== seen.interfaces)
         tracker.sawInterface(seen.podEip.metadata.uid, known.interfaces.length > 0);

@@ -5,7 +5,8 @@ import type { Kube, ObjectRef } from '../../kube/port.ts';
 import { keyOf } from '../../kube/store.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { recallPolicy, type Policies } from '../../policies/policy-cache.ts';
-import { isCurrent, type Watched } from './carry.ts';
+import type { Carried } from './carried.ts';
+import type { Watched } from './carry.ts';
 import type { ObservedState, Settings, TrackedState } from './observation.ts';
 import { isDrifting } from './pod-request.ts';
 import { asOfAsking, quietByNote } from './quiet.ts';
@@ -32,34 +33,6 @@ export interface ObservePorts {
   readonly watched?: ((key: string) => Watched) | undefined;
 }
 
-/** What is looked up meanwhile. Never rejects. */
-type Ahead = Promise<Partial<ObservedState>>;
-
-/** What turns leave to the next one of the same key, by key. */
-export class Carried {
-  readonly #left = new Map<string, { readonly state: ObservedState; readonly ahead: Ahead }>();
-
-  leave(state: ObservedState, ahead: Ahead = Promise.resolve({})): void {
-    const one = state.podEip ?? state.pod;
-    if (one) this.#left.set(keyOf(one.metadata), { state, ahead });
-  }
-
-  /** What was left, where it still holds; undefined where everything has to be read. */
-  async take(
-    key: string,
-    { watched, clock }: Pick<ObservePorts, 'watched' | 'clock'>,
-  ): Promise<ObservedState | undefined> {
-    const left = this.#left.get(key);
-    this.#left.delete(key);
-    const isStillCurrent = (): boolean =>
-      left !== undefined && watched !== undefined && isCurrent(left.state, watched(key), clock.mono());
-    // What is looked up meanwhile is waited for only where it may be of use.
-    if (!left || !isStillCurrent()) return undefined;
-    const ahead = await left.ahead;
-    return isStillCurrent() ? { ...left.state, ...ahead } : undefined;
-  }
-}
-
 /** What is known before anything is asked of the cloud. */
 export const observe = async (
   ref: ObjectRef,
@@ -68,7 +41,7 @@ export const observe = async (
   signal: AbortSignal,
 ): Promise<ObservedState> => {
   const { clock, nodeOf, otherControllers } = ports;
-  const left = await carried.take(keyOf(ref), ports);
+  const left = carried.take(keyOf(ref), ports);
   const { pod, podEip, readAt, policy, ...rest } = left ?? (await readBoth(ref, ports, signal));
   if (podEip) ports.tracker.retained(podEip.metadata.uid, isWithoutPod(podEip, pod), readRecord(podEip).goneSince);
   const nodeName = pod?.spec.nodeName;
@@ -160,6 +133,7 @@ export const remember = (
   tracker.observed(uid, allocationId, {
     isDrifting: podEip !== null && isDrifting(pod, eip ?? null, readRecord(podEip)),
     isMissing: eip === null,
+    toldAt: podEip?.status?.conditions?.find(({ type }) => type === 'Ready')?.lastTransitionTime,
   });
   if (eip?.status === 'InUse') tracker.sawInUse(uid, allocationId);
   if (eip?.status === 'Available') tracker.sawDetached(uid, allocationId);
