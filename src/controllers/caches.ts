@@ -158,7 +158,7 @@ export const createCaches = (options: CacheOptions): Caches => {
     ...rest,
     resource: PODEIP,
     keep: trimPodEip,
-    indexes: { wanted: (podEip) => wantedBy(podEip), service: serviceOf, waiting: waitingIn },
+    indexes: { wanted: (podEip) => wantedBy(podEip), service: serviceOf, successor: successorOf, waiting: waitingIn },
     onTrouble: (fault) => onTrouble('podeips', fault),
   });
   const nodes = createReflector({
@@ -175,6 +175,12 @@ export const createCaches = (options: CacheOptions): Caches => {
 const serviceOf = ({ metadata: { namespace, labels } }: PodEip): readonly string[] => {
   const name = labels?.[SERVICE_LABEL];
   return name === undefined ? [] : [keyOf({ namespace, name })];
+};
+
+/** The UID of the PodEIP that the EIP of this one goes to. */
+const successorOf = ({ metadata: { annotations } }: PodEip): readonly string[] => {
+  const uid = annotations?.[SUCCESSOR_UID] ?? '';
+  return uid === '' ? [] : [uid];
 };
 
 /** The namespace under whose limits a PodEIP waits. */
@@ -233,7 +239,7 @@ const isNamingOnly = ({ type, object, old }: StoreEvent<PodEip>): boolean => {
 
 /** Whether the PodEIP has just written an EIP down, or is gone: the one that it has the EIP from waits for that. */
 const frees = ({ type, object, old }: StoreEvent<PodEip>): boolean =>
-  type === 'deleted' || (object.spec.allocationID !== '' && old?.spec.allocationID === '');
+  type === 'deleted' || (object.spec.allocationID !== '' && object.spec.allocationID !== old?.spec.allocationID);
 
 /** Whether an EIP is offered to the next pod of the Service from now on. */
 const isOffered = ({ type, object, old }: StoreEvent<PodEip>): boolean =>
@@ -251,9 +257,8 @@ export const enqueueChanges = (
   podEips.subscribe((event) => {
     if (!isRelevantChange(event) && !losesUse(event)) return;
     if (!isNamingOnly(event)) queue.add(keyOf(event.object.metadata), event.from === 'list' ? 'resync' : 'live');
-    for (const service of frees(event) ? serviceOf(event.object) : [])
-      for (const predecessor of podEips.store.by('service', service))
-        if (readRecord(predecessor).successorUid === event.object.metadata.uid) queue.add(keyOf(predecessor.metadata));
+    if (frees(event))
+      for (const { metadata } of podEips.store.by('successor', event.object.metadata.uid)) queue.add(keyOf(metadata));
     // PodEIPs of the Service that wait for an EIP may have it now.
     for (const service of isOffered(event) ? serviceOf(event.object) : [])
       for (const { metadata, spec } of podEips.store.by('service', service))

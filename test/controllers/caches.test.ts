@@ -1,6 +1,5 @@
 import test from 'ava';
 import { BINDINGS, QUIET_SINCE, SUCCESSOR_UID } from '../../src/api/annotations.ts';
-import { SERVICE_LABEL } from '../../src/api/knative.ts';
 import type { PodEip } from '../../src/api/podeip.ts';
 import { enqueueChanges, type Caches } from '../../src/controllers/caches.ts';
 import type { WorkQueue } from '../../src/kube/queue.ts';
@@ -23,7 +22,8 @@ const queuedAt = (
   const listeners: Listener[] = [];
   const added: string[] = [];
   const none = { subscribe: () => undefined, store: { by: () => [] } };
-  const by = (index: string, value: string) => (index === 'service' && value === 'default/hello' ? others : []);
+  const by = (index: string, value: string) =>
+    index === 'successor' ? others.filter(({ metadata }) => metadata.annotations?.[SUCCESSOR_UID] === value) : [];
   const podEips = { store: { by }, subscribe: (listener: Listener) => void listeners.push(listener) };
   const queue = { add: (key: string) => void added.push(key) };
   enqueueChanges(
@@ -73,10 +73,9 @@ test('one that is named a successor is not looked at again before that one has i
   t.deepEqual(queuedBy(named, {}), ['default/a'], 'it has none any more');
   t.deepEqual(queuedBy({ [SUCCESSOR_UID]: 'other' }, named), ['default/a']);
 
-  const labels = { [SERVICE_LABEL]: 'hello' };
   const next = (allocationID: string): PodEip => {
     const { metadata, spec, ...rest } = podEip('1', {});
-    return { ...rest, metadata: { ...metadata, name: 'b', uid: 'next', labels }, spec: { ...spec, allocationID } };
+    return { ...rest, metadata: { ...metadata, name: 'b', uid: 'next' }, spec: { ...spec, allocationID } };
   };
   const others = [podEip('1', named), podEip('1', { [SUCCESSOR_UID]: 'other' }), podEip('1', {})].map((it, index) => ({
     ...it,
@@ -85,5 +84,6 @@ test('one that is named a successor is not looked at again before that one has i
   const [before, after] = [next(''), next('eip-1')];
   t.deepEqual(queuedAt({ type: 'updated', old: before, object: after }, others), ['default/b', 'default/p0']);
   t.deepEqual(queuedAt({ type: 'deleted', object: before }, others), ['default/b', 'default/p0']);
+  t.deepEqual(queuedAt({ type: 'added', object: after }, others), ['default/b', 'default/p0'], 'the watch had ended');
   t.deepEqual(queuedAt({ type: 'added', object: before }, others), ['default/b']);
 });
