@@ -11,7 +11,7 @@ const PURE = new Set(['request', 'podeip/record', 'policies', 'rules', 'explain'
 
 /** What carries decisions out, and tells of them; all else in the two folders decides. */
 const EFFECTS =
-  /^src\/controllers\/(podeip\/(controller|observe|reads|actions|hold-failure|writes|sending|calls|publish|tracker|latency|status|report|events|metrics)|garbagecollection\/(controller|actions|metrics))\.ts$/;
+  /^src\/controllers\/(podeip\/(controller|carried|observe|reads|actions|hold-failure|writes|sending|calls|publish|tracker|latency|status|report|events|metrics)|garbagecollection\/(controller|actions|metrics))\.ts$/;
 
 /** Packages that only one place may know at run time. Types may be imported from anywhere where `types` says so. */
 const PACKAGES: readonly { name: RegExp; only: RegExp; types?: true }[] = [

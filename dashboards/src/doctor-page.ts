@@ -36,6 +36,17 @@ there, it judges none before you give \`-n NAMESPACE\`. Whoever may make a Deplo
 looks like, so from your machine no credentials are sent to \`endpoints\` of a configuration that it has only found: give \`-n\` or \`--config\`. They
 are never sent over plain http to another machine.
 
+## Kubeconfigs
+
+\`controller\`, \`migrate\`, \`drain\`, and \`doctor\` with \`--kubeconfig\` alone read the kubeconfig themselves; everything else asks through your \`kubectl\`. They
+take tokens, client certificates, exec plug-ins (\`ack-ram-tool\` and others) and \`proxy-url\` as kubectl does. What they cannot serve is refused at the start, with
+what to do instead:
+
+- \`auth-provider: oidc\`: the ID token of the file is used, and the file is read again once that has expired. They do not renew it: \`kubectl version\` does, and
+  writes it into the file. \`auth-provider: gcp\`, \`azure\` and others, which kubectl has no more either: use an exec plug-in.
+- An exec plug-in with \`interactiveMode: Always\`: it would ask at a terminal.
+- \`proxy-url: socks5://…\` to a server that is given by its IP address. Give its name, or use \`kubectl proxy\`.
+
 ## Rights
 
 An administrator has all. For others \`config/doctor\` has a ClusterRole and a Role, which let nobody change anything and read no Secret. The Role is for

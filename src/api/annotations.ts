@@ -144,6 +144,11 @@ export const ECI_EVENTS_TOLD = 'podeip-controller.alibabacloud.com/eci-events-to
  * pod is not looked at again, so that it stays what it was made as.
  */
 export const ECI_PROFILE = 'podeip-controller.alibabacloud.com/eci-profile';
+/**
+ * On a pod: which of these selectors were left out when it was made, because the labels of its namespace could not be
+ * read.
+ */
+export const ECI_PROFILE_LEFT_OUT = 'podeip-controller.alibabacloud.com/eci-profile-left-out';
 /** The ConfigMap of the managed add-on. */
 export const PROFILE = { namespace: 'kube-system', name: 'eci-profile' } as const;
 /** As it is told of. */

@@ -13,7 +13,7 @@ export const CONFIGURATION_LABEL = `${SERVING}configuration`;
 /** Number of the Configuration's template: orders the Revisions of a Service. */
 export const CONFIGURATION_GENERATION = `${SERVING}configurationGeneration`;
 export const REVISION_LABEL = `${SERVING}revision`;
-const REVISION_UID = `${SERVING}revisionUID`;
+export const REVISION_UID = `${SERVING}revisionUID`;
 
 /** Kubernetes' own: which template of its Deployment a pod was made from. */
 export const POD_TEMPLATE_HASH = 'pod-template-hash';

@@ -18,12 +18,12 @@ type ClusterOptions = PlanOptions & Pick<RunControllerOptions, 'config' | 'kubec
  * @param whyStopped what is said of an error that ends the work with exit code 1; undefined for one that nobody expects
  */
 export const onCluster = async (
-  { config, kubeconfig, clock, err }: ClusterOptions,
+  { config, kubeconfig, clock, err, env }: ClusterOptions,
   work: (kube: Kube) => Promise<number>,
   whyStopped: (error: unknown) => string | undefined,
 ): Promise<number> => {
   try {
-    const connection = await connect(kubeconfig === undefined ? {} : { kubeconfigPath: kubeconfig });
+    const connection = await connect({ kubeconfigPath: kubeconfig, env });
     try {
       const limits = { qps: config.kubeClientQPS, burst: config.kubeClientBurst };
       return await work(createKube({ transport: connection.calls, clock, ...limits }));

@@ -12,7 +12,7 @@ import { nodeVersion } from './version.ts';
  */
 export const runControllerCommand: RunController = async ({ config, kubeconfig, only, log, version, signal }) => {
   try {
-    const connection = await connect(kubeconfig === undefined ? {} : { kubeconfigPath: kubeconfig });
+    const connection = await connect({ kubeconfigPath: kubeconfig, env: process.env });
     log.info({ server: connection.server, version }, 'Starting');
     if (only === 'virtual-node' && !config.virtualNode.enabled) {
       log.error({}, 'There is nothing to run: virtualNode.enabled is false in the configuration; set it to true');

@@ -50,7 +50,7 @@ const wayToCluster = async ({ kubeconfig, connection }: DoctorOptions, env: Shel
   const isInPod = env['KUBERNETES_SERVICE_HOST'] !== undefined && connection.length === 0;
   if (!isInPod && (kubeconfig === undefined || connection.length > 1))
     return { transport: kubectlTransport(connection), isInPod, close: nothingToClose };
-  const { calls, close } = await connect(kubeconfig === undefined ? {} : { kubeconfigPath: kubeconfig });
+  const { calls, close } = await connect({ kubeconfigPath: kubeconfig, env });
   return { transport: calls, isInPod, close };
 };
 

@@ -11,13 +11,13 @@ import { FAULT } from './fault-policy.ts';
 /**
  * Calls per minute that an account may make (VPC documentation, "EIP quotas": AllocateEipAddress and
  * AssociateEipAddress 120, DescribeEipAddresses and ReleaseEipAddress 600 per 60 s; API reference,
- * UnassociateEipAddress: 120 per 60 s; ECI, "API throttling": DescribeContainerGroups 2000,
- * DescribeContainerGroupStatus 10000, DescribeContainerLog and ExecContainerCommand 500 per 60 s; of
- * CreateContainerGroup and DeleteContainerGroup one page says 1000 per 60 s and another a bucket of 100 that regains 20
- * a second: both are kept to, see {@link ACCOUNT_BUCKETS}). No figure is published for the others: a careful 60 stands
- * for those that change something, and for bandwidth packages and image caches, which are seldom looked up. Network
- * interfaces, which every pod needs, begin as fast as the other reads, and metrics as fast as logs: the cloud says so
- * if that is too fast.
+ * UnassociateEipAddress: 120, AddCommonBandwidthPackageIp: 300 per 60 s; ECI, "Flow control": DescribeContainerGroups
+ * and DescribeMultiContainerGroupMetric 2000, DescribeContainerGroupStatus 10000, DescribeContainerLog and
+ * ExecContainerCommand 500 per 60 s; of CreateContainerGroup and DeleteContainerGroup one page says 1000 per 60 s and
+ * another a bucket of 100 that regains 20 a second: both are kept to, see {@link ACCOUNT_BUCKETS}). For the others none
+ * was found: tags, and what leaves a package, begin with the 300 that most changes have ("Flow control" of the VPC
+ * API), network interfaces as fast as other reads, and a careful 60 stands for what is seldom called. The cloud says so
+ * where that is too fast.
  */
 export const ACCOUNT_RATES_PER_MINUTE: Readonly<Record<CloudAction, number>> = {
   AllocateEipAddress: 120,
@@ -29,16 +29,16 @@ export const ACCOUNT_RATES_PER_MINUTE: Readonly<Record<CloudAction, number>> = {
   DescribeContainerGroups: 2000,
   DescribeContainerGroupStatus: 10_000,
   DescribeContainerLog: 500,
-  DescribeMultiContainerGroupMetric: 500,
+  DescribeMultiContainerGroupMetric: 2000,
   ExecContainerCommand: 500,
   CreateImageCache: 60,
   DeleteImageCache: 60,
   DescribeImageCaches: 60,
   UnassociateEipAddress: 120,
-  AddCommonBandwidthPackageIp: 60,
-  RemoveCommonBandwidthPackageIp: 60,
-  TagResources: 60,
-  UnTagResources: 60,
+  AddCommonBandwidthPackageIp: 300,
+  RemoveCommonBandwidthPackageIp: 300,
+  TagResources: 300,
+  UnTagResources: 300,
   DescribeNetworkInterfaces: 600,
   DescribeCommonBandwidthPackages: 60,
 };

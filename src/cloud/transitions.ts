@@ -156,6 +156,11 @@ export class SharedTransitionPoll {
     return reading;
   }
 
+  /** Whether there is anything to take that shows the EIP in use. */
+  hasArrived(allocationId: string): boolean {
+    return this.#readings.get(allocationId)?.eip.status === 'InUse';
+  }
+
   #schedule(): void {
     this.#cancel?.();
     this.#cancel = undefined;

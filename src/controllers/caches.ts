@@ -9,6 +9,7 @@ import {
   ON_VIRTUAL_NODE,
   QUIET_SINCE,
   READINESS_GATE,
+  SUCCESSOR_UID,
 } from '../api/annotations.ts';
 import { SERVICE_LABEL, SERVICE_UID } from '../api/knative.ts';
 import { NODE, POD, type Node, type Pod } from '../api/core.ts';
@@ -162,7 +163,7 @@ export const createCaches = (options: CacheOptions): Caches => {
     ...rest,
     resource: PODEIP,
     keep: trimPodEip,
-    indexes: { wanted: (podEip) => wantedBy(podEip), service: serviceOf, waiting: waitingIn },
+    indexes: { wanted: (podEip) => wantedBy(podEip), service: serviceOf, successor: successorOf, waiting: waitingIn },
     onTrouble: (fault) => onTrouble('podeips', fault),
   });
   const nodes = createReflector({
@@ -179,6 +180,12 @@ export const createCaches = (options: CacheOptions): Caches => {
 const serviceOf = ({ metadata: { namespace, labels } }: PodEip): readonly string[] => {
   const name = labels?.[SERVICE_LABEL];
   return name === undefined ? [] : [keyOf({ namespace, name })];
+};
+
+/** The UID of the PodEIP that the EIP of this one goes to. */
+const successorOf = ({ metadata: { annotations } }: PodEip): readonly string[] => {
+  const uid = annotations?.[SUCCESSOR_UID] ?? '';
+  return uid === '' ? [] : [uid];
 };
 
 /** The namespace under whose limits a PodEIP waits. */
@@ -224,6 +231,21 @@ const isRelevantChange = ({ type, object, old }: StoreEvent<Pod> | StoreEvent<Po
 const losesUse = ({ type, object, old }: StoreEvent<PodEip>): boolean =>
   type === 'updated' && old !== undefined && saysInUse(old) && !saysInUse(object);
 
+/**
+ * Whether all that has changed is that a successor was named: what comes next is the successor's, and its PodEIP tells
+ * when the one before it is needed again.
+ */
+const isNamingOnly = ({ type, object, old }: StoreEvent<PodEip>): boolean => {
+  if (type !== 'updated' || old === undefined) return false;
+  if (readRecord(old).successorUid !== undefined || readRecord(object).successorUid === undefined) return false;
+  const { [SUCCESSOR_UID]: _, ...annotations } = object.metadata.annotations ?? {};
+  return relevantPartOf({ ...object, metadata: { ...object.metadata, annotations } }) === relevantPartOf(old);
+};
+
+/** Whether the PodEIP has just written an EIP down, or is gone: the one that it has the EIP from waits for that. */
+const frees = ({ type, object, old }: StoreEvent<PodEip>): boolean =>
+  type === 'deleted' || (object.spec.allocationID !== '' && object.spec.allocationID !== old?.spec.allocationID);
+
 /** Whether an EIP is offered to the next pod of the Service from now on. */
 const isOffered = ({ type, object, old }: StoreEvent<PodEip>): boolean =>
   type === 'updated' && old !== undefined && readRecord(object).isReusable && !readRecord(old).isReusable;
@@ -239,7 +261,9 @@ export const enqueueChanges = (
   });
   podEips.subscribe((event) => {
     if (!isRelevantChange(event) && !losesUse(event)) return;
-    queue.add(keyOf(event.object.metadata), event.from === 'list' ? 'resync' : 'live');
+    if (!isNamingOnly(event)) queue.add(keyOf(event.object.metadata), event.from === 'list' ? 'resync' : 'live');
+    if (frees(event))
+      for (const { metadata } of podEips.store.by('successor', event.object.metadata.uid)) queue.add(keyOf(metadata));
     // PodEIPs of the Service that wait for an EIP may have it now.
     for (const service of isOffered(event) ? serviceOf(event.object) : [])
       for (const { metadata, spec } of podEips.store.by('service', service))

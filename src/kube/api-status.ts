@@ -2,6 +2,7 @@ import { DeadlineExceeded } from './deadline.ts';
 import { KubeFault, UNAUTHORIZED } from './fault.ts';
 import type { KubeFaultKind } from './fault.ts';
 import type { KubeResponse } from './port.ts';
+import { KubeconfigError } from './sign-in.ts';
 
 /** metav1.Status, as far as it is read here. Any part may be missing: proxies answer too. */
 interface Status {
@@ -48,6 +49,8 @@ export const faultOfStatus = (status: unknown, httpStatus?: number, retryAfterMs
  */
 export const faultOfError = (error: unknown): KubeFault => {
   if (error instanceof KubeFault) return error;
+  // Nobody has asked the API server yet: an exec plug-in failed, or a token has expired.
+  if (error instanceof KubeconfigError) return new KubeFault({ kind: 'unavailable', message: error.message });
   const why = error instanceof DeadlineExceeded ? error.message : describe(error);
   return new KubeFault({ kind: 'unavailable', message: `The API server cannot be reached: ${why}` });
 };

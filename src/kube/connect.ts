@@ -2,11 +2,13 @@ import { isDeepStrictEqual } from 'node:util';
 import type { KubeConfig, RequestContext } from '@kubernetes/client-node';
 import { importClientNode, type ClientNode } from './client-node.ts';
 import { raceAbort } from './deadline.ts';
+import { UNAUTHORIZED } from './fault.ts';
 import { loadKubeconfig } from './kubeconfig.ts';
 import type { KubeconfigOptions } from './kubeconfig.ts';
 import type { KubeRequest, KubeResponse, KubeTransport } from './port.ts';
+import type { SignIn } from './sign-in.ts';
 
-export { KubeconfigError } from './kubeconfig.ts';
+export { KubeconfigError } from './sign-in.ts';
 
 type Pool = NonNullable<ReturnType<RequestContext['getDispatcher']>>;
 
@@ -51,15 +53,14 @@ export const connect = async (options: ConnectOptions = {}): Promise<Connection>
   const Pooled = pooledKubeConfig(library);
   const calls = new Pooled();
   const watches = new Pooled();
-  loadKubeconfig(calls, options);
-  loadKubeconfig(watches, options);
+  const signIns = [loadKubeconfig(calls, options), loadKubeconfig(watches, options)];
   const server = calls.getCurrentCluster()?.server ?? '';
   const userAgent = options.userAgent ?? 'knative-eip';
   const connectAs = (certificate: () => ClientCertificate): KubeTransport & { close: () => Promise<void> } => {
     const config = new Pooled();
     loadKubeconfig(config, options);
     const { name } = config.getCurrentUser() ?? { name: '' };
-    const send = transport(library, config, server, userAgent);
+    const send = transport(library, { config, server, userAgent });
     const request = async (asked: KubeRequest) => {
       const { cert, key } = certificate();
       config.users = [{ name, certData: base64(cert), keyData: base64(key) }];
@@ -70,8 +71,8 @@ export const connect = async (options: ConnectOptions = {}): Promise<Connection>
   return {
     server,
     namespace: calls.getContextObject(calls.getCurrentContext())?.namespace,
-    calls: transport(library, calls, server, userAgent),
-    watches: transport(library, watches, server, userAgent),
+    calls: transport(library, { config: calls, server, userAgent, signIn: signIns[0] }),
+    watches: transport(library, { config: watches, server, userAgent, signIn: signIns[1] }),
     as: (certificate) => {
       const [calls, watches] = [connectAs(certificate), connectAs(certificate)];
       return { calls, watches, close: async () => void (await Promise.all([calls.close(), watches.close()])) };
@@ -151,11 +152,16 @@ const HTTP1 = { allowH2: false };
 /** As in client-go and the library's own Agents: cloud load balancers drop what is idle for 60 s. */
 const KEEP_ALIVE = { keepAlive: true, keepAliveInitialDelay: 30_000 };
 
+interface Way {
+  readonly config: KubeConfig;
+  readonly server: string;
+  readonly userAgent: string;
+  readonly signIn?: SignIn | undefined;
+}
+
 const transport = (
   { RequestContext, IsomorphicFetchHttpLibrary }: ClientNode,
-  config: KubeConfig,
-  server: string,
-  userAgent: string,
+  { config, server, userAgent, signIn }: Way,
 ): KubeTransport => {
   const http = new IsomorphicFetchHttpLibrary();
   return async ({ method, path, contentType, accept, body, signal }: KubeRequest): Promise<KubeResponse> => {
@@ -169,6 +175,7 @@ const transport = (
     const authenticated = config.applySecurityAuthentication(context);
     await (signal === undefined ? authenticated : raceAbort(authenticated, signal));
     const response = await http.send(context).toPromise();
+    if (response.httpStatusCode === UNAUTHORIZED) signIn?.refused();
     return {
       status: response.httpStatusCode,
       header: (name) => response.headers[name.toLowerCase()],

@@ -1,6 +1,7 @@
 import type * as z from 'zod';
 import { REVISION_LABEL, SERVICE_LABEL, SERVICE_UID } from '../api/knative.ts';
 import type { Workload } from '../rules/workload.ts';
+import { labelsOfControllers } from './labels-of-controllers.ts';
 import { readPodSpec } from './pod-spec.ts';
 import { cronJobSchema, headSchema, podLikeSchema, routedSchema, templatedSchema } from './template.ts';
 import { unreadable, valueAt, type Problem, type Unreadable } from './wire.ts';
@@ -89,8 +90,22 @@ const readPodLike = (object: unknown, of: Kind): ReadWorkload => {
   if (!read.success) return unreadable(read.error, object);
   const { metadata, spec } = read.data;
   const { annotations, labels } = metadata;
-  return workloadOf(of, metadata, { annotations, labels, spec, outside: {}, replicas: undefined });
+  const pods = workloadOf(of, metadata, { annotations, labels, spec, outside: {}, replicas: undefined });
+  return { kind: 'workload', workload: of.isKnative ? labelled(pods, of, metadata.name) : pods };
 };
+
+const labelled = (workload: Workload, of: Kind, name: string | undefined, spec?: TemplatedSpec): Workload => ({
+  ...workload,
+  writtenLabels: labelsOfControllers({
+    ...of,
+    name,
+    service: workload.service,
+    replicas: workload.replicas,
+    startOrdinal: spec?.ordinals?.start,
+    hasManualSelector: spec?.manualSelector === true,
+    completions: spec?.completionMode === 'Indexed' ? spec.completions : undefined,
+  }),
+});
 
 const readTemplated = (object: unknown, of: Kind): ReadWorkload => {
   const read = templatedSchema.safeParse(object);
@@ -116,7 +131,7 @@ const readService = (object: unknown, of: Kind): ReadWorkload => {
 
 const templated = (of: Kind, metadata: Metadata, spec: TemplatedSpec | undefined): ReadWorkload => {
   const { template, replicas, parallelism } = spec ?? {};
-  return workloadOf(of, metadata, {
+  const pods = workloadOf(of, metadata, {
     annotations: template?.metadata?.annotations,
     labels: template?.metadata?.labels,
     spec: template?.spec,
@@ -124,14 +139,15 @@ const templated = (of: Kind, metadata: Metadata, spec: TemplatedSpec | undefined
     outsideLabels: metadata.labels,
     replicas: of.isKnative || of.kind === 'DaemonSet' ? undefined : (replicas ?? parallelism ?? 1),
   });
+  return { kind: 'workload', workload: labelled(pods, of, metadata.name, spec) };
 };
 
-const workloadOf = ({ kind, isKnative }: Kind, metadata: Metadata, source: Source): ReadWorkload => {
+const workloadOf = ({ kind, isKnative }: Kind, metadata: Metadata, source: Source): Workload => {
   const owner = metadata.ownerReferences?.find(({ controller }) => controller === true);
   const { name = metadata.generateName ?? '', namespace = '' } = metadata;
   const own = metadata.labels ?? {};
   const { annotations = {}, labels, spec, outside = {}, outsideLabels, replicas } = source;
-  const workload: Workload = {
+  return {
     kind,
     namespace,
     name,
@@ -148,5 +164,4 @@ const workloadOf = ({ kind, isKnative }: Kind, metadata: Metadata, source: Sourc
     replicas,
     isEnding: metadata.deletionTimestamp !== undefined,
   };
-  return { kind: 'workload', workload };
 };

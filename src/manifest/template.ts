@@ -84,6 +84,12 @@ export const templatedSchema = z.object({
     template: maybe(template),
     replicas: maybe(z.number()),
     parallelism: maybe(z.number()),
+    /** Of a StatefulSet. */
+    ordinals: maybe(z.object({ start: maybe(z.number()) })),
+    /** These three of a Job. */
+    manualSelector: maybe(z.boolean()),
+    completionMode: maybe(z.string()),
+    completions: maybe(z.number()),
   }),
 });
 

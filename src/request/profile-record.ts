@@ -1,4 +1,4 @@
-import { ECI_PROFILE, PROFILE_NAME } from '../api/annotations.ts';
+import { ECI_PROFILE, ECI_PROFILE_LEFT_OUT, PROFILE_NAME } from '../api/annotations.ts';
 
 const MOST_SAID = 300;
 
@@ -12,4 +12,16 @@ export const profileRecord = (annotations: Readonly<Record<string, string>> | un
   return record === undefined
     ? undefined
     : `The ConfigMap ${PROFILE_NAME} has added to this pod: ${record.slice(0, MOST_SAID)}`;
+};
+
+/**
+ * Which selectors of the eci-profile were left out when the pod was made, as a sentence; undefined where none was.
+ * Believed by nobody, too.
+ */
+export const profileLeftOut = (annotations: Readonly<Record<string, string>> | undefined): string | undefined => {
+  const left =
+    annotations && Object.hasOwn(annotations, ECI_PROFILE_LEFT_OUT) ? annotations[ECI_PROFILE_LEFT_OUT] : undefined;
+  return left === undefined
+    ? undefined
+    : `selectors of the ConfigMap ${PROFILE_NAME} were left out: ${left.slice(0, MOST_SAID)}`;
 };

@@ -8,7 +8,6 @@ import {
   WANTS_ECI,
   WANTS_ECI_LEGACY,
 } from '../api/annotations.ts';
-import { SERVICE_LABEL } from '../api/knative.ts';
 import type { Placement, Pod } from '../api/core.ts';
 import type { LabelSelector } from '../api/eippolicy.ts';
 import type { Finding } from '../api/finding.ts';
@@ -17,6 +16,7 @@ import { demandsOf, toleratesVirtualNodes } from '../request/placement.ts';
 import { targetOf } from '../request/target.ts';
 import { finding } from './rule.ts';
 import type { Workload } from './workload.ts';
+import { selectorAnswer, type WrittenLabel } from './written-labels.ts';
 
 type Written = Readonly<Record<string, string>>;
 
@@ -36,6 +36,8 @@ interface ProfiledPod {
   readonly labels: Written;
   readonly placement: Placement;
   readonly isOfDaemonSet: boolean;
+  /** Of pods that are not made yet: labels beside these. */
+  readonly written?: readonly WrittenLabel[] | undefined;
 }
 
 /** What the selectors make of a pod that goes to our virtual node. */
@@ -47,13 +49,16 @@ interface ProfileEffect {
   readonly placement: Placement | undefined;
 }
 
-/** `warnings`: what a selector would do, and why it does not. */
+/** `warnings`: what a selector would do, and why it does not. `open`: which may do something, and what decides it. */
 interface Profiled {
   readonly effect: ProfileEffect | undefined;
   readonly warnings: readonly string[];
+  readonly open: readonly string[];
+  /** The names of selectors that could not be judged, because the labels of the namespace could not be read. */
+  readonly leftOut: readonly string[];
 }
 
-const UNTOUCHED: Profiled = { effect: undefined, warnings: [] };
+const UNTOUCHED: Profiled = { effect: undefined, warnings: [], open: [], leftOut: [] };
 
 /**
  * What the profile adds to a pod that is made. Source: ACK documentation, "Configure an eci-profile": selectors match
@@ -72,37 +77,52 @@ const effectOfProfile = (
   namespaceLabels: Written | undefined,
 ): Profiled => {
   if (pod.isOfDaemonSet || Object.hasOwn(pod.annotations, ECI_PROFILE)) return UNTOUCHED;
-  const matching = selectors.filter((it) => isMatch(it, pod, namespaceLabels));
-  const unread = namespaceLabels ? [] : selectors.filter((it) => it.namespaceSelector && isMatch(it, pod, {}, true));
-  const warnings = unread.map(
-    ({ name }) =>
+  const answers = selectors.map((selector) => ({ selector, answer: answerOf(selector, pod, namespaceLabels) }));
+  const selecting = (asked: Answer['kind']) =>
+    answers.flatMap(({ selector, answer }) => (answer.kind === asked ? [selector] : []));
+  const matching = selecting('yes');
+  const open = answers.flatMap(({ selector: { name }, answer }) =>
+    answer.kind === 'open' ? [openSelector(name, answer.label)] : [],
+  );
+  const leftOut = selecting('unread').map(({ name }) => name);
+  const warnings = leftOut.map(
+    (name) =>
       `selector ${name} of ${PROFILE_NAME} is left out, because the labels of the namespace could not be read; make the pod again`,
   );
   const sender = matching.find(({ namespaceSelector, objectSelector }) => namespaceSelector ?? objectSelector);
   const going = destination(pod, namespaceLabels ?? {}, sender);
-  if (going.kind === 'elsewhere')
-    return going.because === undefined || sender === undefined
-      ? { effect: undefined, warnings }
-      : {
-          effect: undefined,
-          warnings: [
-            ...warnings,
-            `selector ${sender.name} of ${PROFILE_NAME} selects the pod for the virtual node, and ${going.because}: nothing is added to it`,
-          ],
-        };
-  return { effect: merged(matching, pod, going.kind === 'sent' ? sender : undefined), warnings };
+  if (going.kind !== 'elsewhere')
+    return { effect: merged(matching, pod, going.kind === 'sent' ? sender : undefined), warnings, open, leftOut };
+  const averse =
+    going.because === undefined || sender === undefined
+      ? []
+      : [
+          `selector ${sender.name} of ${PROFILE_NAME} selects the pod for the virtual node, and ${going.because}: nothing is added to it`,
+        ];
+  return { effect: undefined, warnings: [...warnings, ...averse], open, leftOut };
 };
 
-const isMatch = (
+/** `unread`: it would, if it selects the namespace, whose labels could not be read. */
+type Answer = { readonly kind: 'yes' | 'no' | 'unread' } | { readonly kind: 'open'; readonly label: WrittenLabel };
+
+const answerOf = (
   { namespaceSelector, objectSelector }: ProfileSelector,
-  { labels }: ProfiledPod,
+  { labels, written = [] }: ProfiledPod,
   namespaceLabels: Written | undefined,
-  isAnyNamespace = false,
-): boolean =>
-  (namespaceSelector === undefined ||
-    isAnyNamespace ||
-    (namespaceLabels !== undefined && selectorMatches(namespaceSelector, namespaceLabels))) &&
-  (objectSelector === undefined || selectorMatches(objectSelector, labels));
+): Answer => {
+  if (namespaceSelector && namespaceLabels && !selectorMatches(namespaceSelector, namespaceLabels))
+    return { kind: 'no' };
+  const answer = objectSelector ? selectorAnswer(objectSelector, labels, written) : true;
+  if (answer === false) return { kind: 'no' };
+  if (namespaceSelector && !namespaceLabels) return { kind: 'unread' };
+  return answer === true ? { kind: 'yes' } : { kind: 'open', label: answer };
+};
+
+const openSelector = (name: string, { key, values, by }: WrittenLabel): string =>
+  `selector ${name} of ${PROFILE_NAME} depends on label ${key}, which ${by} writes` +
+  (values === 'unknown'
+    ? ': with which value is not known here, and what is said is for pods that it does not select'
+    : ' with another value on each pod: it selects some of them, and what is said is for the others');
 
 type Destination = { readonly kind: 'here' | 'sent' } | { readonly kind: 'elsewhere'; readonly because?: string };
 
@@ -229,22 +249,26 @@ export const profiledWorkload = (
   workload: Workload,
   namespaceLabels: Written | undefined,
 ): { readonly workload: Workload; readonly notes: readonly Finding[] } => {
-  const { template, annotations, kind, owner, isKnative, service } = workload;
+  const { template, annotations, kind, owner, writtenLabels } = workload;
   if (LEFT_ALONE.has(workload.namespace ?? '')) return { workload, notes: [] };
   const labels = template.metadata?.labels ?? {};
-  // Knative writes the name of its Service on every pod.
-  const known = isKnative && service !== undefined ? { [SERVICE_LABEL]: service } : {};
-  const { effect, warnings } = effectOfProfile(
+  const { effect, warnings, open } = effectOfProfile(
     selectors,
     {
       annotations,
-      labels: { ...known, ...labels },
+      labels,
       placement: template.spec ?? {},
       isOfDaemonSet: kind === 'DaemonSet' || owner?.kind === 'DaemonSet',
+      written: writtenLabels,
     },
     namespaceLabels,
   );
-  const left = warnings.map((warning) => note(warning, 'change the pod, or the selector, where that is not meant'));
+  const left = [
+    ...warnings.map((warning) => note(warning, 'change the pod, or the selector, where that is not meant')),
+    ...open.map((it) =>
+      note(it, `select by a label of the template, or look at ${ECI_PROFILE} of a pod once it is there`),
+    ),
+  ];
   if (!effect) return { workload, notes: left };
   const given = { ...annotations, ...effect.annotations };
   return {

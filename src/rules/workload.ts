@@ -1,6 +1,7 @@
 import type { Pod, PodTemplate } from '../api/core.ts';
 import type { ChoosingVolume } from '../request/instance-choices.ts';
 import type { WorkloadPod } from '../virtualnode/workload-pod.ts';
+import type { WrittenLabel } from './written-labels.ts';
 import { REVISION_LABEL, SERVICE_LABEL, SERVICE_UID, type TrafficTarget } from '../api/knative.ts';
 
 export type Annotations = Readonly<Record<string, string>>;
@@ -25,6 +26,8 @@ export interface Workload {
   /** Labels of the object itself; undefined where the object is a pod or a Revision, whose own are the template's. */
   readonly outsideLabels?: Annotations | undefined;
   readonly template: PodTemplate;
+  /** What its pods get beside the labels of the template. @default none */
+  readonly writtenLabels?: readonly WrittenLabel[] | undefined;
   readonly hostNetwork: boolean;
   /** The whole of what its pods are; undefined where nothing has to be said about it. */
   readonly podSpec?: WorkloadPod['spec'] | undefined;

@@ -1,9 +1,9 @@
-import { ECI_ATTEMPT, EIP_PENDING, POD_UID, TAG_PREFIX } from '../api/annotations.ts';
+import { ECI_ATTEMPT, ECI_PROFILE_LEFT_OUT, EIP_PENDING, POD_UID, TAG_PREFIX } from '../api/annotations.ts';
 import type { PodEip } from '../api/podeip.ts';
 import type { ContainerGroupSpec } from '../cloud/container-groups.ts';
 import { planCreation, type CreationPlan } from '../request/provisioner.ts';
 import { creationFacts } from '../policies/policy.ts';
-import { profileRecord } from '../request/profile-record.ts';
+import { profileLeftOut, profileRecord } from '../request/profile-record.ts';
 import type { Target } from '../request/target.ts';
 import { parsePod } from '../controllers/podeip/pod-request.ts';
 import { underPolicy, UNRESTRICTED } from '../policies/policy.ts';
@@ -233,7 +233,8 @@ const translated = (
           : REFERENCES_MS,
       );
     case 'spec': {
-      const { spec, notes } = translation;
+      const { spec } = translation;
+      const notes = [...translation.notes, ...leftOutOf(pod)];
       const claims = claimsForOne(references.claims);
       const make: Make = { do: 'CreateGroup', spec, notes, ...(claims.length > 0 && { claims }) };
       if (isMadeWithGroup) return withEip(seen, make, settings);
@@ -245,6 +246,12 @@ const translated = (
       return bought.kind === 'wait' ? bought.step : { ...make, spec: { ...spec, eip: bought.eip } };
     }
   }
+};
+
+const leftOutOf = ({ metadata: { annotations } }: WorkloadPod): readonly Remark[] => {
+  const problem = profileLeftOut(annotations);
+  const remedy = 'delete the pod, if it does not have what they add';
+  return problem === undefined ? [] : [{ field: `metadata.annotations[${ECI_PROFILE_LEFT_OUT}]`, problem, remedy }];
 };
 
 /**

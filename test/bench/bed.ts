@@ -54,9 +54,25 @@ export interface Calls {
   readonly kubeWrites: number;
 }
 
+/** So many EIPs may be bought, bound or unbound in a minute (VPC quotas: 120 calls in 60 seconds each). */
+const RATE = 120;
+
+/** When the pod of this index (the first: 0) of those that start, or end, at once could have what one alone has. */
+export const atRateMs = (boundMs: number, index: number): number => boundMs + 60_000 * Math.floor(index / RATE);
+
 const lasting = (ms: number) => ({ minMs: ms, maxMs: ms });
 const INSTANT = lasting(0);
 const TRANSITION = lasting(TRANSITION_MS);
+
+/** How long everything in the cloud takes. */
+export const TRANSITIONS = {
+  associate: TRANSITION,
+  unassociate: TRANSITION,
+  bandwidthPackage: INSTANT,
+  schedule: lasting(SCHEDULE_MS),
+  containerStart: lasting(CONTAINER_START_MS),
+  containerStop: lasting(CONTAINER_STOP_MS),
+};
 
 /** How much time passes at once, milliseconds. */
 const STEP_MS = 250;
@@ -92,14 +108,7 @@ export class Bed {
       policies: {},
       // All pods are of one namespace, and what is measured is the controller.
       config: { sweeper: {}, namespaceLimits: { eips: 0, purchasesPerMinute: 0 }, ...config },
-      transitions: {
-        associate: TRANSITION,
-        unassociate: TRANSITION,
-        bandwidthPackage: INSTANT,
-        schedule: lasting(SCHEDULE_MS),
-        containerStart: lasting(CONTAINER_START_MS),
-        containerStop: lasting(CONTAINER_STOP_MS),
-      },
+      transitions: TRANSITIONS,
       way: (clock) => wayOf(clock, kube),
     });
     return new Bed(world, kube);
@@ -129,6 +138,11 @@ export class Bed {
   /** Whether the pod has its address. */
   isServed(name: string): boolean {
     return this.#publishedAt.has(name);
+  }
+
+  /** Since when; monotonic milliseconds, Infinity where it has none. */
+  servedAt(name: string): number {
+    return this.#publishedAt.get(name) ?? Infinity;
   }
 
   /** All pods end at once. Resolves to how long each EIP was still held, in order, milliseconds. */
@@ -183,6 +197,12 @@ export class Bed {
     return this.world.stop();
   }
 
+  /** The process dies, and another one starts. */
+  async restart(): Promise<void> {
+    this.world.kill();
+    await this.world.start();
+  }
+
   /** Lets time pass until it is so. */
   async until(isSo: () => boolean | Promise<boolean>): Promise<void> {
     const end = this.#now + HOURS_MS;
@@ -206,15 +226,19 @@ const wayOf = (clock: Clock, kube: { reads: number; writes: number }): Way => ({
       await clock.sleep(half, request.signal);
       return response;
     },
-  cloud:
-    (callApi: SdkCallApi): SdkCallApi =>
-    async (params, request, runtime) => {
-      const half = (CLOUD_MS[params.action] ?? OTHER_CLOUD_MS) / 2;
-      await clock.sleep(half);
-      try {
-        return await callApi(params, request, runtime);
-      } finally {
-        await clock.sleep(half);
-      }
-    },
+  cloud: lateBy(clock),
 });
+
+/** The way to the cloud and back. */
+export const lateBy =
+  (clock: Clock) =>
+  (callApi: SdkCallApi): SdkCallApi =>
+  async (params, request, runtime) => {
+    const half = (CLOUD_MS[params.action] ?? OTHER_CLOUD_MS) / 2;
+    await clock.sleep(half);
+    try {
+      return await callApi(params, request, runtime);
+    } finally {
+      await clock.sleep(half);
+    }
+  };

@@ -64,31 +64,56 @@ export const rollout = async (config: object = {}): Promise<Rollout> => {
   return { unboundAfterMs, withoutAddressMs, toldAfterMs };
 };
 
-/** How the next pod of a Service that was scaled to zero came by the EIP that is kept for it. */
+/** How the next pods of a Service that was scaled to zero came by the EIPs that are kept for them. */
 export interface WakeUp {
-  /** From the start of the pod until it says that it has the address, milliseconds. */
-  readonly servedAfterMs: number;
+  /** From the start of the pods until each says that it has its address, in order; milliseconds. */
+  readonly servedAfterMs: readonly number[];
   /** What nothing waits for, of that; milliseconds. */
   readonly boundMs: number;
-  /** How many EIPs were bought for the two pods. */
+  /** The same times of the pods before them, for which the EIPs were bought. */
+  readonly purchasesMs: readonly number[];
+  /** How many EIPs were bought for the pods of both times. */
   readonly bought: number;
 }
 
-/** @param laterMs how long after the end of the pod before it the next one comes, milliseconds */
-export const wakeUp = async (laterMs: number, config: object = {}): Promise<WakeUp> => {
-  const bed = await Bed.create({ ...config, knative: { holdOffSeconds: 60 } });
+/** Until a release is long over, and a minute of the account begins anew; milliseconds. */
+const MINUTE_MS = 120_000;
+
+/**
+ * @param laterMs how long after the end of the pods before them the next ones come, milliseconds
+ * @param pods so many at once, each time
+ */
+export const wakeUp = async (laterMs: number, { pods = 1, config = {} }: WakeUpOptions = {}): Promise<WakeUp> => {
+  const bed = await Bed.create({ ...config, knative: { holdOffSeconds: 300 } });
   const { world } = bed;
   const labels = labelsOf(await world.addService('hello'), 1);
-  const run = (name: string) => world.runPod(name, { [KEYS.withEip[2]]: 'true' }, { isGated: true, labels });
-  await run('first');
-  await until(bed, () => isServed(bed, 'first'));
-  await bed.idle(30_000);
-  await world.endPod('first');
+  /** So many pods start at once; how long each waits. */
+  const run = async (name: string, count: number): Promise<readonly number[]> => {
+    const began = world.clock.mono();
+    const names = Array.from({ length: count }, (_, index) => `${name}-${index}`);
+    for (const each of names) await world.runPod(each, { [KEYS.withEip[2]]: 'true' }, { isGated: true, labels });
+    await bed.until(() => names.every((each) => bed.isServed(each)));
+    return names.map((each) => bed.servedAt(each) - began).sort((a, b) => a - b);
+  };
+  // What the first purchase of a process shows: whether tags are kept.
+  await bed.attach(1);
+  await bed.idle(MINUTE_MS);
+  const bought = () => bed.calls().cloud['AllocateEipAddress'] ?? 0;
+  const before = bought();
+  const purchasesMs = await run('first', pods);
+  await bed.idle(MINUTE_MS);
+  await Promise.all(Array.from({ length: pods }, (_, index) => world.endPod(`first-${index}`)));
   await bed.idle(laterMs);
-  await run('second');
-  const servedAfterMs = await until(bed, () => isServed(bed, 'second'));
-  const bought = bed.calls().cloud['AllocateEipAddress'] ?? 0;
+  const servedAfterMs = await run('second', pods);
+  const count = bought() - before;
   await bed.stop();
   // Where the EIP is still bound, it is unbound before.
-  return { servedAfterMs, boundMs: laterMs > 0 ? KEPT_BOUND_MS : KEPT_BOUND_MS + 1_500 + 40 + 100, bought };
+  const boundMs = laterMs > 0 ? KEPT_BOUND_MS : KEPT_BOUND_MS + 1_500 + 40 + 100;
+  return { servedAfterMs, boundMs, purchasesMs, bought: count };
 };
+
+interface WakeUpOptions {
+  readonly pods?: number;
+  /** Over the default configuration. */
+  readonly config?: object;
+}

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { BINDINGS, QUIET_SINCE } from '../../src/api/annotations.ts';
+import { BINDINGS, QUIET_SINCE, SUCCESSOR_UID } from '../../src/api/annotations.ts';
 import type { PodEip } from '../../src/api/podeip.ts';
 import { enqueueChanges, type Caches } from '../../src/controllers/caches.ts';
 import type { WorkQueue } from '../../src/kube/queue.ts';
@@ -14,22 +14,29 @@ const podEip = (resourceVersion: string, annotations: Readonly<Record<string, st
   spec: { allocationID: 'eip-1', allocationType: { type: 'Auto', releaseStrategy: 'Follow' } },
 });
 
-/** The keys that are queued where a PodEIP becomes another. */
-const queuedByChange = (old: PodEip, object: PodEip): string[] => {
+/** The keys that are queued at an event of a PodEIP, with others of its Service. */
+const queuedAt = (
+  event: Pick<StoreEvent<PodEip>, 'type' | 'old' | 'object'>,
+  others: readonly PodEip[] = [],
+): string[] => {
   const listeners: Listener[] = [];
   const added: string[] = [];
   const none = { subscribe: () => undefined, store: { by: () => [] } };
-  const podEips = { ...none, subscribe: (listener: Listener) => void listeners.push(listener) };
+  const by = (index: string, value: string) =>
+    index === 'successor' ? others.filter(({ metadata }) => metadata.annotations?.[SUCCESSOR_UID] === value) : [];
+  const podEips = { store: { by }, subscribe: (listener: Listener) => void listeners.push(listener) };
   const queue = { add: (key: string) => void added.push(key) };
   enqueueChanges(
     { pods: none, nodes: none, podEips } as unknown as Caches,
     queue as unknown as WorkQueue,
     () => undefined,
   );
-  const event = { type: 'updated', from: 'watch', old, object } as StoreEvent<PodEip>;
-  for (const listener of listeners) listener(event);
+  for (const listener of listeners) listener({ from: 'watch', ...event });
   return added;
 };
+
+/** The same where a PodEIP becomes another. */
+const queuedByChange = (old: PodEip, object: PodEip): string[] => queuedAt({ type: 'updated', old, object });
 
 /** The same with other annotations. */
 const queuedBy = (before: Readonly<Record<string, string>>, after: Readonly<Record<string, string>>): string[] =>
@@ -57,4 +64,26 @@ test('a status is no reason to look, but one that takes an address out of use: i
   t.deepEqual(queuedByChange(ready('1', 'InTransition'), ready('2', 'EipNotVisibleYet')), []);
   t.deepEqual(queuedByChange(ready('1', 'InUse'), ready('2', 'InUse')), []);
   t.deepEqual(queuedByChange(ready('1', 'InUse'), ready('2', 'EipNotVisibleYet')), ['default/a']);
+});
+
+test('one that is named a successor is not looked at again before that one has its EIP, or is gone', (t) => {
+  const named = { [SUCCESSOR_UID]: 'next' };
+  t.deepEqual(queuedBy({}, named), []);
+  t.deepEqual(queuedBy({}, { ...named, [BINDINGS]: '[]' }), ['default/a'], 'something else has changed, too');
+  t.deepEqual(queuedBy(named, {}), ['default/a'], 'it has none any more');
+  t.deepEqual(queuedBy({ [SUCCESSOR_UID]: 'other' }, named), ['default/a']);
+
+  const next = (allocationID: string): PodEip => {
+    const { metadata, spec, ...rest } = podEip('1', {});
+    return { ...rest, metadata: { ...metadata, name: 'b', uid: 'next' }, spec: { ...spec, allocationID } };
+  };
+  const others = [podEip('1', named), podEip('1', { [SUCCESSOR_UID]: 'other' }), podEip('1', {})].map((it, index) => ({
+    ...it,
+    metadata: { ...it.metadata, name: `p${index}` },
+  }));
+  const [before, after] = [next(''), next('eip-1')];
+  t.deepEqual(queuedAt({ type: 'updated', old: before, object: after }, others), ['default/b', 'default/p0']);
+  t.deepEqual(queuedAt({ type: 'deleted', object: before }, others), ['default/b', 'default/p0']);
+  t.deepEqual(queuedAt({ type: 'added', object: after }, others), ['default/b', 'default/p0'], 'the watch had ended');
+  t.deepEqual(queuedAt({ type: 'added', object: before }, others), ['default/b']);
 });

@@ -13,6 +13,7 @@ import { systemClock } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import { createApp } from '../../src/web/app.ts';
 import { serve } from '../../src/web/http-server.ts';
+import { endsWithUs, goesWithUs } from '../harness/ends-with-us.ts';
 import { Operating } from '../harness/operating.ts';
 import {
   isPrometheusInstalled,
@@ -55,6 +56,7 @@ interface Answer {
 /** A Prometheus that scrapes these addresses and evaluates the alerts, for as long as `use` takes. */
 const prometheus = async (targets: readonly string[], use: (url: string) => Promise<void>): Promise<void> => {
   const folder = await mkdtemp(join(tmpdir(), 'eip-prometheus-'));
+  goesWithUs(folder);
   const seconds = `${SCRAPE_MS}ms`;
   const config = {
     global: { scrape_interval: seconds, scrape_timeout: seconds, evaluation_interval: seconds },
@@ -63,15 +65,17 @@ const prometheus = async (targets: readonly string[], use: (url: string) => Prom
   };
   await writeFile(join(folder, 'prometheus.yaml'), stringify(config));
   const address = `127.0.0.1:${await freePort()}`;
-  const child = spawn(
-    'prometheus',
-    [
-      `--config.file=${folder}/prometheus.yaml`,
-      `--storage.tsdb.path=${folder}/data`,
-      `--web.listen-address=${address}`,
-      '--log.level=warn',
-    ],
-    { stdio: ['ignore', 'ignore', 'pipe'] },
+  const child = endsWithUs(
+    spawn(
+      'prometheus',
+      [
+        `--config.file=${folder}/prometheus.yaml`,
+        `--storage.tsdb.path=${folder}/data`,
+        `--web.listen-address=${address}`,
+        '--log.level=warn',
+      ],
+      { stdio: ['ignore', 'ignore', 'pipe'] },
+    ),
   );
   let said = '';
   child.stderr.on('data', (data: Buffer) => (said += data.toString()));

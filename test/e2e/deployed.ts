@@ -6,6 +6,7 @@ import { SECRET } from '../../src/api/core.ts';
 import type { KubeObject } from '../../src/kube/port.ts';
 import { actAsProduct, HOME } from './rights.ts';
 import type { Stage } from './stage.ts';
+import { endsWithUs } from '../harness/ends-with-us.ts';
 
 const ROOT = new URL('../../', import.meta.url).pathname;
 
@@ -84,10 +85,12 @@ export const runAsDeployed = async (stage: Stage) => {
   );
   const account = join(stage.folder, `kubeconfig-${serviceAccountName}`);
   await actAsProduct(stage.kubeconfig, account, stage.transport, serviceAccountName);
-  const child = spawn(process.execPath, [join(ROOT, 'src/bin.js'), ...args, '--kubeconfig', account], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-    env: { PATH: process.env['PATH'], ...Object.fromEntries(variables.filter(([, value]) => value !== undefined)) },
-  });
+  const child = endsWithUs(
+    spawn(process.execPath, [join(ROOT, 'src/bin.js'), ...args, '--kubeconfig', account], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { PATH: process.env['PATH'], ...Object.fromEntries(variables.filter(([, value]) => value !== undefined)) },
+    }),
+  );
   let output = '';
   child.stderr.on('data', (data: Buffer) => (output += data.toString()));
   const ended = once(child, 'close') as Promise<[number | null]>;

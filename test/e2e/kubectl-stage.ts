@@ -18,6 +18,7 @@ import { createPodWatch } from '../../src/virtualnode/pod-watch.ts';
 import { runVirtualNode } from '../../src/virtualnode/provider.ts';
 import { WORKLOAD_POD } from '../../src/virtualnode/workload-pod.ts';
 import { adapterOn } from '../harness/cluster.ts';
+import { endsWithUs } from '../harness/ends-with-us.ts';
 import { nodeSettings, virtualNodeSettings, VPC } from '../harness/settings.ts';
 import { until } from '../harness/until.ts';
 import { HOW_TO_GET_ONE, startControlPlane } from '../kube-api/real.ts';
@@ -153,7 +154,7 @@ export const setKubectlStage = async (
   const env = { PATH: process.env['PATH'], HOME: folder, KUBECONFIG: plane.kubeconfig };
   const start = (...words: readonly string[]): ChildProcess => startProgram('kubectl', words);
   const startProgram = (program: string, words: readonly string[]): ChildProcess => {
-    const child = spawn(program, words, { env, cwd: folder });
+    const child = endsWithUs(spawn(program, words, { env, cwd: folder }));
     t.teardown(() => child.kill('SIGKILL'));
     return child;
   };

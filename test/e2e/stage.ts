@@ -24,6 +24,7 @@ import { createApiServer } from '../../src/sandbox/kube/kube-server.ts';
 import { VIRTUAL_NODE } from '../../src/virtualnode/node.ts';
 import { actAsProduct, createHome, grant } from './rights.ts';
 import { controlPlaneAvailable, startControlPlane } from '../kube-api/real.ts';
+import { endsWithUs, goesWithUs } from '../harness/ends-with-us.ts';
 import { configuration } from '../harness/settings.ts';
 import { until } from '../harness/until.ts';
 import { definitionOf } from '../harness/cluster.ts';
@@ -193,6 +194,7 @@ export const setStage = async (
     ...(api.deployments ? [runDeployments(context, kube, stopping.signal)] : []),
   ]);
   const folder = await mkdtemp(join(tmpdir(), 'eip-e2e-'));
+  goesWithUs(folder);
   // On a real API server the controller has the rights that its manifests give it, and no others.
   const kubeconfigOfProduct = kind === 'real' ? join(folder, 'kubeconfig') : api.path;
   if (kind === 'real' && withRights) {
@@ -249,10 +251,12 @@ export const setStage = async (
     const [command = '', ...before] = program;
     const args = [...before, 'controller', '--config', path, '--kubeconfig', account];
     if (only !== undefined) args.push('--only', only);
-    const child = spawn(command, args, {
-      stdio: ['ignore', 'ignore', 'pipe'],
-      env: { PATH: process.env['PATH'] },
-    });
+    const child = endsWithUs(
+      spawn(command, args, {
+        stdio: ['ignore', 'ignore', 'pipe'],
+        env: { PATH: process.env['PATH'] },
+      }),
+    );
     children.add(child);
     let output = '';
     outputs.push(() => output);

@@ -9,6 +9,7 @@ import { agree } from '../../src/webhook/rotation.ts';
 import { changeOf, validate } from '../../src/webhook/validate.ts';
 import {
   ECI_PROFILE,
+  ECI_PROFILE_LEFT_OUT,
   EIP_BEFORE_TRAFFIC,
   KEYS,
   POOL_OFF_SINCE,
@@ -40,7 +41,7 @@ import { parseDuration } from '../../src/lib/duration.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import { readDocuments } from '../../src/manifest/documents.ts';
 import { readEciProfile } from '../../src/manifest/read-eci-profile.ts';
-import { profileRecord } from '../../src/request/profile-record.ts';
+import { profileLeftOut, profileRecord } from '../../src/request/profile-record.ts';
 import { differencesOfProfile } from '../../src/config/eci-profile-keys.ts';
 import { configOf } from '../harness/settings.ts';
 import { mayName } from '../../src/controllers/podeip/grant.ts';
@@ -170,6 +171,7 @@ export const DRIVES: Readonly<Record<string, Drive>> = {
     ].map((selectors) => readEciProfile(selectors)),
   'what an eci-profile has added': (text) => [
     profileRecord({ [ECI_PROFILE]: text }),
+    profileLeftOut({ [ECI_PROFILE_LEFT_OUT]: text }),
     differencesOfProfile({ vSwitchIds: text, vpcId: text }, configOf()),
   ],
   quantities: (text) => parseQuantity(text),

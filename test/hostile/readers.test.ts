@@ -32,7 +32,9 @@ const NOT_DRIVEN: Readonly<Record<string, string>> = {
   'src/doctor/reader/read-installation.ts parse':
     'times that the API server has checked, and our words on the configuration',
   'src/kube/connect.ts parse': 'lines of an answer of the API server, as they come: split once each',
+  'src/kube/exec-plugin.ts parse': 'what the plug-in of whoever starts it prints, a megabyte at most',
   'src/kube/kubeconfig.ts parse': 'the kubeconfig of whoever starts it',
+  'src/kube/oidc.ts parse': 'the kubeconfig of whoever starts it',
   'src/manager/settings.ts parse': 'the configuration',
   'src/virtualnode/logs.ts parse': 'the path of a request: Node takes 16 KiB of it',
   'src/virtualnode/streaming/spdy-dictionary.ts parse': 'words of the product',
@@ -42,6 +44,7 @@ const NOT_DRIVEN: Readonly<Record<string, string>> = {
     'a code, of which plainCode has taken 128 characters at most',
   [String.raw`src/cloud/alicloud/endpoint.ts ^(?:(https?):\/\/)?((?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::\d{1,5})?)\/?$`]:
     'an endpoint of the configuration',
+  [String.raw`src/kube/exec-plugin.ts [\r\n]+`]: 'what a plug-in says to whoever starts it, a megabyte at most',
   [String.raw`src/kube/kubeconfig.ts \/$`]: 'the kubeconfig of whoever starts it',
   [String.raw`src/kube/kubeconfig.ts ^https?:`]: 'the kubeconfig of whoever starts it',
   [String.raw`src/kube/kubeconfig.ts [.:]$`]: 'the kubeconfig of whoever starts it',

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KubeConfig } from '@kubernetes/client-node';
+import { endsWithUs, goesWithUs } from '../harness/ends-with-us.ts';
 import { freePorts } from '../harness/free-port.ts';
 
 /** A real Kubernetes control plane on 127.0.0.1, or somebody's cluster. */
@@ -123,6 +124,7 @@ export const startControlPlane = async (options: ControlPlaneOptions = {}): Prom
   if (etcd === undefined || apiserver === undefined) return undefined;
 
   const dir = await mkdtemp(join(tmpdir(), 'control-plane-'));
+  goesWithUs(dir);
   const children: ChildProcess[] = [];
   const run = (
     name: string,
@@ -131,15 +133,11 @@ export const startControlPlane = async (options: ControlPlaneOptions = {}): Prom
   ): ChildProcess => {
     const log = openSync(join(dir, `${name}.log`), 'a');
     const arguments_ = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`);
-    const child = spawn(path, arguments_, { stdio: ['ignore', log, log], cwd: dir });
+    const child = endsWithUs(spawn(path, arguments_, { stdio: ['ignore', log, log], cwd: dir }));
     children.push(child);
     return child;
   };
-  // For tests that end without having stopped it.
-  const killAll = () => children.forEach((child) => child.kill('SIGKILL'));
-  process.once('exit', killAll);
   const stop = async (): Promise<void> => {
-    process.off('exit', killAll);
     for (const child of children.toReversed()) {
       if (child.exitCode !== null || child.signalCode !== null) continue;
       child.kill('SIGKILL');

@@ -179,11 +179,18 @@ test('a pod is sent where nothing of it says otherwise, and told where something
 test('pods of a DaemonSet, and those that have been through it, are left alone', (t) => {
   const selectors = [{ name: 's', objectSelector: { matchLabels: { app: 'x' } }, effect: EFFECT }];
   const labels = { app: 'x' };
-  t.deepEqual(effect(selectors, podOf({ labels, owner: 'DaemonSet' })), { effect: undefined, warnings: [] });
+  t.deepEqual(effect(selectors, podOf({ labels, owner: 'DaemonSet' })), {
+    effect: undefined,
+    warnings: [],
+    open: [],
+    leftOut: [],
+  });
   t.truthy(effect(selectors, podOf({ labels, owner: 'ReplicaSet' })).effect);
   t.deepEqual(effect(selectors, podOf({ labels, annotations: { [ECI_PROFILE]: 'old (annotation a)' } })), {
     effect: undefined,
     warnings: [],
+    open: [],
+    leftOut: [],
   });
 });
 
@@ -205,8 +212,13 @@ test('where the labels of the namespace are not known, selectors of namespaces a
     },
     { name: 'by-pod', objectSelector: { matchLabels: { app: 'x' } }, effect: EFFECT },
   ];
-  const { effect: merged, warnings } = effectOnPod(selectorsOf(selectors), podOf({ labels: { app: 'x' } }), undefined);
+  const {
+    effect: merged,
+    warnings,
+    leftOut,
+  } = effectOnPod(selectorsOf(selectors), podOf({ labels: { app: 'x' } }), undefined);
   t.deepEqual(Object.keys(merged?.annotations ?? {}), ['a', ECI_PROFILE]);
   t.is(warnings.length, 1);
+  t.deepEqual(leftOut, ['by-namespace']);
   t.regex(warnings.join(), /selector by-namespace .* could not be read; make the pod again/);
 });

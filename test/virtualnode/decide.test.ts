@@ -6,6 +6,7 @@ import {
   CONTROLLER,
   CONTROLLER_NAME,
   ECI_INSTANCE_ID,
+  ECI_PROFILE_LEFT_OUT,
   EIP_MADE_WITH,
   EIP_PENDING,
   POD_UID,
@@ -69,7 +70,11 @@ test('a group is looked for before one is made', (t) => {
   t.is(step({}).do, 'ReadGroup');
   t.is(step({ group: null }).do, 'ReadReferences');
   const references = { configMaps: new Map(), secrets: new Map(), tokens: new Map(), claims: new Map() };
-  t.like(step({ group: null, references }), { do: 'CreateGroup', spec: { eip: {} } });
+  t.like(step({ group: null, references }), { do: 'CreateGroup', spec: { eip: {} }, notes: [] });
+  // An Event tells it then, and names the annotation.
+  const partly = pod({ annotations: { [ECI_PROFILE_LEFT_OUT]: 'gpu: not read' } });
+  const problem = 'selectors of the ConfigMap kube-system/eci-profile were left out: gpu: not read';
+  t.like(step({ group: null, references, pod: partly }), { do: 'CreateGroup', notes: [{ problem }] });
 });
 
 test('a pod that came to this process, and for which nothing was ever sent, can have no group', (t) => {

@@ -11,6 +11,7 @@ import { virtualNodeSettings } from '../harness/settings.ts';
 import { seeded } from '../harness/random.ts';
 import { bindDisk, CLAIMED, DISK } from './bound-disk.ts';
 import { NODE_NAME, SETTLE_MS, Stage } from './stage.ts';
+import { WorldDraws } from './world-draws.ts';
 
 /*
  * A world of two virtual nodes in one account, drawn from a seed: pods with claims of one disk, with EIPs, on spot
@@ -51,7 +52,7 @@ const uidsOf = (asked: readonly ContainerGroupSpec[]) =>
   new Set(asked.map(({ tags }) => tags.find(({ key }) => key === TAG_POD_UID)?.value));
 
 class NodeWorld {
-  readonly #random;
+  readonly #draws: WorldDraws;
   readonly #stage: Stage;
   readonly #problems = new Set<string>();
   /** Pods by name, as they were made. */
@@ -64,7 +65,7 @@ class NodeWorld {
   #hasSpot = true;
 
   constructor(seed: number, stage: Stage) {
-    this.#random = seeded(seed);
+    this.#draws = new WorldDraws(seed);
     this.#stage = stage;
     stage.cloud.inject({
       action: 'CreateContainerGroup',
@@ -74,21 +75,13 @@ class NodeWorld {
     });
   }
 
-  #chance(probability: number): boolean {
-    return this.#random.next() < probability;
-  }
-
-  #below(count: number): number {
-    return Math.floor(this.#random.next() * count);
-  }
-
   async live(): Promise<NodeWorldOutcome> {
     const stage = this.#stage;
     await bindDisk(stage.kube);
     stage.kill();
     for (const nodeName of NODES) await this.#start(nodeName);
     for (let at = 0; at < LIVELY_MS; at += LOOK_MS) {
-      if (this.#chance(0.15)) await this.#act();
+      if (this.#draws.chance(0.15)) await this.#act();
       await this.#pass();
     }
     await this.#settle();
@@ -111,22 +104,21 @@ class NodeWorld {
 
   async #start(nodeName: string): Promise<void> {
     this.#down.delete(nodeName);
-    const how = (['before', 'after', 'late'] as const)[this.#below(3)] ?? 'after';
-    const death = this.#chance(0.5) ? { at: 1 + this.#below(14), how } : undefined;
+    const death = this.#draws.death(0.5, 14);
     const description = { ...virtualNodeSettings().description, name: nodeName };
     await this.#stage.start({ nodeName, description }, death);
   }
 
   async #act(): Promise<void> {
-    if (this.#chance(0.3)) this.#hasSpot = !this.#hasSpot;
-    const draw = this.#random.next();
+    if (this.#draws.chance(0.3)) this.#hasSpot = !this.#hasSpot;
+    const draw = this.#draws.next();
     if (draw < 0.3 && this.#made.size < 7) return this.#create();
     if (draw < 0.4) return this.#delete();
     if (draw < 0.6) return this.#freeDisk();
     if (draw < 0.7) return this.#end();
     if (draw < 0.8) return this.#fail();
     if (draw < 0.88) return this.#meddle();
-    if (draw < 0.93) return this.#stage.kill(NODES[this.#below(2)]);
+    if (draw < 0.93) return this.#stage.kill(NODES[this.#draws.below(2)]);
     await this.#stage.kube
       .create(CONFIG_MAP, {
         apiVersion: 'v1',
@@ -139,8 +131,8 @@ class NodeWorld {
 
   async #create(): Promise<void> {
     // On both nodes at once: who is first is decided between their processes.
-    if (this.#chance(0.4)) for (const nodeName of NODES) await this.#createOn(nodeName, true);
-    else await this.#createOn(NODES[this.#below(2)] ?? OTHER, this.#chance(0.6));
+    if (this.#draws.chance(0.4)) for (const nodeName of NODES) await this.#createOn(nodeName, true);
+    else await this.#createOn(NODES[this.#draws.below(2)] ?? OTHER, this.#draws.chance(0.6));
   }
 
   async #createOn(nodeName: string, hasClaim: boolean): Promise<void> {
@@ -148,25 +140,25 @@ class NodeWorld {
     const name = `p${this.#pods}`;
     const volumes = [
       ...(hasClaim ? [CLAIMED] : []),
-      ...(this.#chance(0.2) ? [{ name: 'c', configMap: { name: 'late' } }] : []),
+      ...(this.#draws.chance(0.2) ? [{ name: 'c', configMap: { name: 'late' } }] : []),
     ];
     const annotations = {
-      ...(this.#chance(0.4) && EIP),
-      ...(this.#chance(0.4) && SPOT),
-      ...(this.#chance(0.1) && UNREADABLE),
-      ...(this.#chance(0.1) && { 'k8s.aliyun.com/eci-fail-strategy': 'fail-fast' }),
+      ...(this.#draws.chance(0.4) && EIP),
+      ...(this.#draws.chance(0.4) && SPOT),
+      ...(this.#draws.chance(0.1) && UNREADABLE),
+      ...(this.#draws.chance(0.1) && { 'k8s.aliyun.com/eci-fail-strategy': 'fail-fast' }),
     };
-    const restartPolicy = this.#chance(0.5) ? 'Never' : 'Always';
+    const restartPolicy = this.#draws.chance(0.5) ? 'Never' : 'Always';
     const { metadata } = await this.#stage.runPod(name, annotations, { nodeName, volumes, restartPolicy });
     this.#made.set(name, { hasClaim, uid: metadata.uid });
   }
 
   async #delete(): Promise<void> {
-    const [name, pod] = [...this.#made][this.#below(this.#made.size)] ?? [];
+    const [name, pod] = [...this.#made][this.#draws.below(this.#made.size)] ?? [];
     if (name === undefined) return;
     // What only one may have is given up with the object; a claim of a pod that was deleted by force is the cloud's
     // affair.
-    if (pod && !pod.hasClaim && this.#chance(0.4)) await this.#stage.forcePod(name);
+    if (pod && !pod.hasClaim && this.#draws.chance(0.4)) await this.#stage.forcePod(name);
     else await this.#stage.deletePod(name);
   }
 
@@ -179,38 +171,29 @@ class NodeWorld {
 
   #end(): void {
     const live = this.#live();
-    const group = live[this.#below(live.length)];
+    const group = live[this.#draws.below(live.length)];
     if (group?.status === 'Running')
       this.#stage.cloud.world.endContainerGroup(group.containerGroupId, ...this.#outcome());
   }
 
   #outcome(): ['Succeeded' | 'Failed', number] {
-    return this.#chance(0.5) ? ['Succeeded', 0] : ['Failed', 3];
+    return this.#draws.chance(0.5) ? ['Succeeded', 0] : ['Failed', 3];
   }
 
   #fail(): void {
-    const action = (['CreateContainerGroup', 'DeleteContainerGroup', 'DescribeContainerGroups'] as const)[
-      this.#below(3)
-    ];
-    const faults = [
-      { effect: 'never', answer: { code: 'OperationDenied.NoStock', status: 403 } },
-      { effect: { afterMs: 6_000 }, answer: 'drop' },
-      { effect: 'done', answer: 'drop' },
-      { effect: 'never', answer: { code: 'Throttling', status: 400 } },
-      { effect: 'never', answer: 'drop' },
-    ] as const;
-    const fault = faults[this.#below(faults.length)] ?? faults[0];
-    if (action) this.#stage.cloud.inject({ action, times: 1 + this.#below(3), fault });
+    const action = this.#draws.one(['CreateContainerGroup', 'DeleteContainerGroup', 'DescribeContainerGroups']);
+    const fault = this.#draws.fault('OperationDenied.NoStock');
+    this.#stage.cloud.inject({ action, times: 1 + this.#draws.below(3), fault });
   }
 
   async #meddle(): Promise<void> {
     const names = [...this.#made.keys()];
-    const name = names[this.#below(names.length)];
+    const name = names[this.#draws.below(names.length)];
     const pod = name === undefined ? undefined : await this.#stage.pod(name);
     if (!pod || isFinal(pod)) return;
-    if (this.#chance(0.5)) {
+    if (this.#draws.chance(0.5)) {
       // What was asked for once would not be asked for again, so that no request of the next process shows the first.
-      const value = this.#chance(0.7) ? '?' : null;
+      const value = this.#draws.chance(0.7) ? '?' : null;
       const annotations = { [Object.keys(UNREADABLE)[0] ?? '']: value };
       const edit = { type: 'merge', body: { metadata: { annotations } } } as const;
       await this.#stage.kube.patch(WORKLOAD_POD, { namespace: 'default', name: pod.metadata.name }, edit);

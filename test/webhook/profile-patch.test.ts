@@ -1,6 +1,13 @@
 import test from 'ava';
 import * as fc from 'fast-check';
-import { ECI_KEYS, ECI_PROFILE, KEYS, OUR_VIRTUAL_NODE, VIRTUAL_NODE_TAINT } from '../../src/api/annotations.ts';
+import {
+  ECI_KEYS,
+  ECI_PROFILE,
+  ECI_PROFILE_LEFT_OUT,
+  KEYS,
+  OUR_VIRTUAL_NODE,
+  VIRTUAL_NODE_TAINT,
+} from '../../src/api/annotations.ts';
 import type { Pod } from '../../src/api/core.ts';
 import { NAMESPACE } from '../../src/api/core.ts';
 import { createKube } from '../../src/kube/client.ts';
@@ -109,6 +116,7 @@ test('a pod that has been through it is not changed again, whatever the profile 
       fc.option(labels, { nil: undefined }),
       (metadata, before, later, namespaceLabels) => {
         const once = after(podOf(metadata), facts(before, { namespaceLabels }));
+        if (namespaceLabels === undefined) t.deepEqual(admitPod(once, facts(before, { namespaceLabels })).patch, []);
         for (const [name, value] of Object.entries(metadata.annotations))
           t.is(once.metadata.annotations?.[name], value, 'the pod’s own word stays');
         if (once.metadata.annotations?.[ECI_PROFILE] === undefined) return;
@@ -117,6 +125,28 @@ test('a pod that has been through it is not changed again, whatever the profile 
       },
     ),
   );
+});
+
+test('a pod keeps a note of selectors that could not be judged, until they can be', (t) => {
+  const ofTeam = { ...BURST, name: 'team', namespaceSelector: { matchLabels: { team: 'a' } } };
+  const note = 'team: the labels of the namespace could not be read when the pod was made; make it again';
+  for (const annotations of [undefined, { mine: '1' }]) {
+    const pod = podOf({ labels: { app: 'burst' }, annotations });
+    const alone = after(pod, facts([ofTeam], { namespaceLabels: undefined }));
+    t.deepEqual(alone, {
+      ...pod,
+      metadata: { ...pod.metadata, annotations: { ...annotations, [ECI_PROFILE_LEFT_OUT]: note } },
+    });
+    const selected = after(alone, facts([ofTeam], { namespaceLabels: { team: 'a' } }));
+    t.is(selected.metadata.annotations?.[ECI_KEYS.withEip], 'true');
+    t.false(ECI_PROFILE_LEFT_OUT in (selected.metadata.annotations ?? {}));
+    t.deepEqual(after(alone, facts([ofTeam])).metadata.annotations, { ...annotations });
+    // What one selector has added stays, and so does what is known of the other.
+    const both = after(pod, facts([BURST, ofTeam], { namespaceLabels: undefined }));
+    t.is(both.metadata.annotations?.[ECI_PROFILE_LEFT_OUT], note);
+    t.true(both.metadata.annotations?.[ECI_PROFILE]?.startsWith('burst ('));
+    t.deepEqual(after(both, facts([BURST, ofTeam], { namespaceLabels: { team: 'a' } })), both);
+  }
 });
 
 test('the webhooks look at every pod while there are selectors, as they are at that moment', async (t) => {

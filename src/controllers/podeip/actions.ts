@@ -55,9 +55,10 @@ const writeHolder = async (step: Hold, { kube, clock }: ActionPorts, signal: Abo
 
 const writeRecord = async (
   step: Exclude<RecordAction, Hold>,
-  { kube, clock, cluster }: ActionPorts,
+  ports: ActionPorts,
   signal: AbortSignal,
 ): Promise<ActionOutcome> => {
+  const { kube, clock, cluster } = ports;
   switch (step.do) {
     case 'Claim': {
       const podEip = await podEips.writeClaim(kube, { ...step, region: cluster.region }, signal);
@@ -93,8 +94,7 @@ const writeRecord = async (
     case 'MarkReusable':
       return { written: { podEip: await podEips.markReusable(kube, step.podEip, signal) } };
     case 'AssignSuccessor':
-      await podEips.assignSuccessor(kube, step.predecessor, step.podEip.metadata.uid, signal);
-      return { written: { podEip: step.podEip } };
+      return assignSuccessor(step, ports, signal);
     case 'CancelTransfer':
       await podEips.assignSuccessor(kube, step.predecessor, null, signal);
       return {};
@@ -104,7 +104,9 @@ const writeRecord = async (
     case 'Record':
       return {
         allocationId: step.allocationId,
-        written: { podEip: await podEips.recordEip(kube, step.podEip, step.allocationId, { signal }) },
+        written: {
+          podEip: await podEips.recordEip(kube, step.podEip, step.allocationId, { binding: step.binding, signal }),
+        },
       };
     case 'RecordBinding':
       return { written: { podEip: await podEips.recordBinding(kube, step.podEip, step.binding, signal) } };
@@ -116,6 +118,19 @@ const writeRecord = async (
       await podEips.dropFinalizer(kube, step.podEip, signal);
       return {};
   }
+};
+
+/** Names the successor, and looks at what is offered beside that: no write of the one that offers it came between. */
+const assignSuccessor = async (
+  { podEip, predecessor }: Extract<RecordAction, { do: 'AssignSuccessor' }>,
+  ports: ActionPorts,
+  signal: AbortSignal,
+): Promise<ActionOutcome> => {
+  const [written, eip] = await Promise.all([
+    podEips.assignSuccessor(ports.kube, predecessor, podEip.metadata.uid, signal),
+    firstLook(predecessor.spec.allocationID, ports, signal),
+  ]);
+  return { written: { podEip }, predecessor: written, ...(eip && { eip }) };
 };
 
 const tellPod = async (
@@ -133,10 +148,10 @@ const announcementOf = (step: AnnounceAction): Announcement => {
   return step.do === 'StandAside' ? { kind: 'handedOver', successor: step.successor } : { kind: 'none' };
 };
 
-/** So long the look at an EIP that was just bought may take, before its ID is written down without it; milliseconds. */
+/** So long a look at an EIP beside what is done with it may take, before that goes on without it; milliseconds. */
 const FIRST_LOOK_MS = 200;
 
-/** The EIP that was just bought; undefined where it cannot be seen at once: the next turn looks. Never rejects. */
+/** The EIP; undefined where it cannot be seen at once: the next turn looks. Never rejects. */
 const firstLook = async (
   allocationId: string,
   { cloud, clock }: Pick<ActionPorts, 'cloud' | 'clock'>,

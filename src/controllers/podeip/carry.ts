@@ -16,6 +16,11 @@ export interface Watched {
 
 /** So long after pod and PodEIP were read they are read again, whatever was written since; milliseconds. */
 const CARRIED_MS = 2_000;
+/**
+ * The same where the EIP has arrived where it was sent: that is told by writes which name the versions that they
+ * replace.
+ */
+const ARRIVED_MS = 10_000;
 
 /** The version of an object; '' where there is none. */
 const versionOf = (object: Pod | PodEip | null | undefined): string => object?.metadata.resourceVersion ?? '';
@@ -26,11 +31,11 @@ const versionOf = (object: Pod | PodEip | null | undefined): string => object?.m
  * be after a reading that was just made.
  */
 export const isCurrent = (
-  { pod, podEip, versions = [], readAt = 0 }: ObservedState,
+  { pod, podEip, versions = [], readAt = 0, hasArrived = false }: ObservedState,
   watched: Watched,
   now: number,
 ): boolean =>
-  now - readAt < CARRIED_MS &&
+  now - readAt < (hasArrived ? ARRIVED_MS : CARRIED_MS) &&
   versionOf(watched.pod) === versionOf(pod) &&
   [...versions, versionOf(podEip)].includes(versionOf(watched.podEip));
 
@@ -49,6 +54,9 @@ export const stateAfter = (step: Action, seen: ObservedState, acted: ActionOutco
     readAt,
     policy: policy && { ...policy, isFresh: false },
     eip: acted.eip ?? eipAfter(step, seen),
+    isSent: step.do === 'Associate',
+    hasArrived: step.do === 'Publish' && seen.hasArrived === true,
+    ...(acted.predecessor && { reusable: [acted.predecessor] }),
   };
 };
 

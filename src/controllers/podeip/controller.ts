@@ -8,6 +8,7 @@ import { LONGEST_UNTOLD_MS } from '../../cloud/fault-history.ts';
 import { FAULT } from '../../cloud/fault-policy.ts';
 import { KubeFault } from '../../kube/fault.ts';
 import type { ObjectRef } from '../../kube/port.ts';
+import { sharingLists } from '../../kube/shared-lists.ts';
 import { keyOf } from '../../kube/store.ts';
 import type { Requeue } from '../../kube/reconcile-loop.ts';
 import { MOST_READS, runSteps, type FailedTurn, type StepLoop } from '../../kube/step-loop.ts';
@@ -15,7 +16,8 @@ import { preparingChanges } from '../../lib/prepare.ts';
 import { collectRequests } from '../../lib/requests.ts';
 import { decideCounted } from './counting.ts';
 import { stateAfter, withWritten } from './carry.ts';
-import { Carried, observe, recalled, remember, type ObservePorts } from './observe.ts';
+import { Carried } from './carried.ts';
+import { observe, recalled, remember, type ObservePorts } from './observe.ts';
 import type { ObservedState, RefusedChange } from './observation.ts';
 import {
   isEipAction,
@@ -32,7 +34,7 @@ import { labelOf } from './step-label.ts';
 import { noticesOf, warningsOf } from './events.ts';
 import { fieldsOf, logSentence, outcomeFields, TAGS_DROPPED } from './log-fields.ts';
 import { whyNotHeld } from './hold-failure.ts';
-import { lookAhead, readFor, type ReadPorts } from './reads.ts';
+import { lookAhead, readUnlessAhead, type ReadPorts } from './reads.ts';
 import { readinessBefore } from './status.ts';
 import { isInUse, tell, tellTrouble, toldBefore, warn, warningOf, type ReportPorts } from './report.ts';
 import { asOfAsking } from './quiet.ts';
@@ -85,7 +87,8 @@ const HELD_MS = 10_000;
  * Safe to stop between any two lines and safe to run in two processes. Decisions are made from quorum reads; the caches
  * of the watches only say when to look.
  */
-export const reconcilePodEip = (ports: PodEipPorts): ((ref: ObjectRef, signal: AbortSignal) => Promise<Requeue>) => {
+export const reconcilePodEip = (given: PodEipPorts): ((ref: ObjectRef, signal: AbortSignal) => Promise<Requeue>) => {
+  const ports = { ...given, kube: sharingLists(given.kube) };
   const carried = new Carried();
   const loop = stepLoopOf(ports, carried);
   return async (ref, signal) => runSteps(loop, await observe(ref, ports, carried, signal), signal);
@@ -109,7 +112,8 @@ const stepLoopOf = (
     mostReads: ({ quota }) => MOST_READS + (quota?.usage?.places?.length ?? 0),
     read: async (step, seen, signal) => {
       const taken = step.do === 'ReadEip' ? takeReading(step.allocationId, ports) : undefined;
-      const known = { ...seen, ...(taken ? { eip: taken.eip } : await readFor(step, seen, ports, signal)) };
+      const read = taken ? { eip: taken.eip } : await readUnlessAhead(step, seen, { ...ports, carried }, signal);
+      const known = { ...seen, ...read };
       if (step.do === 'ReadEip') remember(step.allocationId, known, ports);
       if (seen.podEip && known.interfaces && known.interfaces !== seen.interfaces)
         tracker.sawInterface(seen.podEip.metadata.uid, known.interfaces.length > 0);

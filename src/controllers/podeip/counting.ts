@@ -1,5 +1,6 @@
 import type { PodEip } from '../../api/podeip.ts';
 import type { Purchases } from '../../policies/purchases.ts';
+import type { ClaimedOffers } from './claimed-offers.ts';
 import { decide } from './decide.ts';
 import type { ObservedState, Settings } from './observation.ts';
 import { isReadStep, type Step } from './step.ts';
@@ -14,16 +15,21 @@ interface CountingPorts {
   readonly settings: Settings;
   /** Undefined if nobody counts. */
   readonly purchases?: Counter | undefined;
+  readonly tracker: { readonly offers: ClaimedOffers };
 }
 
 /**
- * Decides with what namespaces have bought at this moment, and counts a purchase from its decision on: nothing comes
- * in between, so that pods which are served together do not exceed a limit together.
+ * Decides with what namespaces have bought and what EIPs pods have chosen at this moment, and counts a purchase, or a
+ * choice, from its decision on: nothing comes in between, so that pods which are served together neither exceed a limit
+ * together nor choose the same EIP.
  */
-export const decideCounted = (seen: ObservedState, { settings, purchases }: CountingPorts): Step => {
+export const decideCounted = (seen: ObservedState, { settings, purchases, tracker }: CountingPorts): Step => {
   const { podEip } = seen;
-  if (!purchases || podEip?.spec.allocationID !== '') return decide(seen, settings);
-  const step = decide({ ...seen, purchases: purchases.of(podEip) }, settings);
-  if (!isReadStep(step)) purchases.decided(podEip, step.do === 'Allocate');
+  if (podEip?.spec.allocationID !== '') return decide(seen, settings);
+  const { uid } = podEip.metadata;
+  const claimedOffers = seen.reusable && tracker.offers.ofOthers(uid);
+  const step = decide({ ...seen, purchases: purchases?.of(podEip), claimedOffers }, settings);
+  if (!isReadStep(step)) purchases?.decided(podEip, step.do === 'Allocate');
+  if (step.do === 'AssignSuccessor') tracker.offers.claim(step.predecessor.metadata.uid, uid);
   return step;
 };

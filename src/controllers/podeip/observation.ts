@@ -37,6 +37,8 @@ export interface ObservedState {
   readonly competitors?: readonly CompetingClaim[] | undefined;
   /** PodEIPs of the same Knative Service whose EIPs are kept for the next pod with the same request. */
   readonly reusable?: readonly PodEip[] | undefined;
+  /** UIDs of those of them that other pods have just chosen. @default none */
+  readonly claimedOffers?: ReadonlySet<string> | undefined;
   /** The Knative Service of the PodEIP's pod; null where it is going or gone. 'unreadable': nobody may say. */
   readonly service?: KnativeService | 'unreadable' | null | undefined;
   /** The PodEIP that the EIP of this one goes to. */
@@ -71,6 +73,10 @@ export interface ObservedState {
   readonly serverNow?: number | undefined;
   /** When the reading of pod and PodEIP began; monotonic milliseconds. @default 0 */
   readonly readAt?: number | undefined;
+  /** The last step has sent the EIP to its place. @default false */
+  readonly isSent?: boolean | undefined;
+  /** And a look has shown it there since; nothing but telling so was done after that. @default false */
+  readonly hasArrived?: boolean | undefined;
   /** Versions that the PodEIP has had since, before writes of this process; '' where there was none. @default none */
   readonly versions?: readonly string[] | undefined;
 }

@@ -3,9 +3,8 @@ import { PODEIP, type PodEip } from '../../api/podeip.ts';
 import { ipv4Of, isFinal } from '../../api/pod.ts';
 import type { Kube, ObjectRef } from '../../kube/port.ts';
 import { keyOf } from '../../kube/store.ts';
-import type { Clock } from '../../lib/clock.ts';
 import { recallPolicy, type Policies } from '../../policies/policy-cache.ts';
-import { isCurrent, type Watched } from './carry.ts';
+import type { Carried, CarriedPorts } from './carried.ts';
 import type { ObservedState, Settings, TrackedState } from './observation.ts';
 import { isDrifting } from './pod-request.ts';
 import { asOfAsking, quietByNote } from './quiet.ts';
@@ -14,9 +13,8 @@ import { provesOwnership } from './safeguards.ts';
 import { UNTRACKED, type Tracker } from './tracker.ts';
 
 /** Through what pods and PodEIPs are looked at. */
-export interface ObservePorts {
+export interface ObservePorts extends CarriedPorts {
   readonly kube: Kube;
-  readonly clock: Clock;
   readonly tracker: Tracker;
   readonly settings: Settings;
   readonly policies?: Policies | undefined;
@@ -28,36 +26,6 @@ export interface ObservePorts {
   readonly nodeOf: (name: string) => Node | undefined;
   /** The API server's clock, in milliseconds; undefined where nobody asks it. */
   readonly serverTime?: (() => number | undefined) | undefined;
-  /** What the watches show of a key; undefined where there are none, and each turn reads everything. */
-  readonly watched?: ((key: string) => Watched) | undefined;
-}
-
-/** What is looked up meanwhile. Never rejects. */
-type Ahead = Promise<Partial<ObservedState>>;
-
-/** What turns leave to the next one of the same key, by key. */
-export class Carried {
-  readonly #left = new Map<string, { readonly state: ObservedState; readonly ahead: Ahead }>();
-
-  leave(state: ObservedState, ahead: Ahead = Promise.resolve({})): void {
-    const one = state.podEip ?? state.pod;
-    if (one) this.#left.set(keyOf(one.metadata), { state, ahead });
-  }
-
-  /** What was left, where it still holds; undefined where everything has to be read. */
-  async take(
-    key: string,
-    { watched, clock }: Pick<ObservePorts, 'watched' | 'clock'>,
-  ): Promise<ObservedState | undefined> {
-    const left = this.#left.get(key);
-    this.#left.delete(key);
-    const isStillCurrent = (): boolean =>
-      left !== undefined && watched !== undefined && isCurrent(left.state, watched(key), clock.mono());
-    // What is looked up meanwhile is waited for only where it may be of use.
-    if (!left || !isStillCurrent()) return undefined;
-    const ahead = await left.ahead;
-    return isStillCurrent() ? { ...left.state, ...ahead } : undefined;
-  }
 }
 
 /** What is known before anything is asked of the cloud. */
@@ -68,7 +36,7 @@ export const observe = async (
   signal: AbortSignal,
 ): Promise<ObservedState> => {
   const { clock, nodeOf, otherControllers } = ports;
-  const left = await carried.take(keyOf(ref), ports);
+  const left = carried.take(keyOf(ref), ports);
   const { pod, podEip, readAt, policy, ...rest } = left ?? (await readBoth(ref, ports, signal));
   if (podEip) ports.tracker.retained(podEip.metadata.uid, isWithoutPod(podEip, pod), readRecord(podEip).goneSince);
   const nodeName = pod?.spec.nodeName;
@@ -150,6 +118,10 @@ const besideTwin = (
   return { ...memory, twinMs, quietMs: Math.min(memory.quietMs, twinMs), isUntouched: false };
 };
 
+/** When the pod was last told that it has an address, or has none, as the PodEIP says. */
+const toldAt = ({ status }: PodEip): string | undefined =>
+  status?.conditions?.find(({ type }) => type === 'Ready')?.lastTransitionTime;
+
 /** Updates the times since which the EIP has been missing, elsewhere or unused, from this read of it. */
 export const remember = (
   allocationId: string,
@@ -160,6 +132,7 @@ export const remember = (
   tracker.observed(uid, allocationId, {
     isDrifting: podEip !== null && isDrifting(pod, eip ?? null, readRecord(podEip)),
     isMissing: eip === null,
+    toldAt: podEip ? toldAt(podEip) : undefined,
   });
   if (eip?.status === 'InUse') tracker.sawInUse(uid, allocationId);
   if (eip?.status === 'Available') tracker.sawDetached(uid, allocationId);

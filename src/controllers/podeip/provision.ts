@@ -16,6 +16,7 @@ import {
   isSettled,
   isTokenGivenUp,
   justAccepted,
+  provesOwnership,
   unseenMarks,
   unseenWhileWaiting,
 } from './safeguards.ts';
@@ -92,10 +93,22 @@ const acquire = (it: PodEipSituation, asked: PodRequest, request: NewEip): Step 
   const bought = boughtBefore(it);
   const held = besideOthers(it, asked);
   if (bought.kind === 'step') return refused || held ? bought.step : withInterfaces(bought.step, asked);
-  if (bought.value) return { do: 'Record', podEip: it.podEip, allocationId: bought.value.allocationId };
+  if (bought.value) return recordBought(it, asked, { request, eip: bought.value });
   return (
     unseenWhileWaiting(it) ?? awaitsInstance(asked) ?? receiveTransfer(it) ?? held ?? refused ?? buy(it, asked, request)
   );
+};
+
+/** Writes down what was bought, or was transferred; and where it will be bound, if it is free and its tags prove it. */
+const recordBought = (
+  it: PodEipSituation,
+  asked: PodRequest,
+  { request, eip }: { readonly request: NewEip; readonly eip: Eip },
+): Step => {
+  const { podEip, settings } = it;
+  const isFree = eip.status === 'Available' && eip.lockReasons.length === 0;
+  const binding = isFree && provesOwnership(eip, podEip, settings.clusterUid) ? placeOf(it, asked, request) : undefined;
+  return { do: 'Record', podEip, allocationId: eip.allocationId, ...(binding && { binding }) };
 };
 
 /** If the address of the pod is known, its interface is read at the same time: nothing is bought without one. */

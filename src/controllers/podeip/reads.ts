@@ -7,10 +7,12 @@ import { CloudFault, type CloudFaultKind } from '../../cloud/fault.ts';
 import type { Cloud, Eip } from '../../cloud/port.ts';
 import { KubeFault } from '../../kube/fault.ts';
 import type { Kube } from '../../kube/port.ts';
+import { keyOf } from '../../kube/store.ts';
 import { readPolicy, type Policies } from '../../policies/policy-cache.ts';
 import { readHolder } from '../../policies/holders.ts';
 import { readQuota } from '../../policies/reservations.ts';
 import { ownershipTags, type Cluster } from './calls.ts';
+import type { Carried, LookAhead, LookedUp } from './carried.ts';
 import type { CompetingClaim, ObservedState } from './observation.ts';
 import { isSameService } from './handover-order.ts';
 import { isExternal, readRecord } from './record.ts';
@@ -37,19 +39,24 @@ export interface ReadPorts {
  * what its namespace may have. Nothing where that is not clear at once; the decision asks for it then, and hears of the
  * fault too.
  */
-export const lookAhead = async (
-  step: Action,
+export const lookAhead = (step: Action, ports: ReadPorts, signal: AbortSignal): LookAhead | undefined => {
+  if (step.do !== 'Claim' || step.request?.kind !== 'new') return undefined;
+  const privateIpAddress = ipv4Of(step.pod);
+  if (privateIpAddress === undefined || ports.mayLookAhead?.() === false) return undefined;
+  return { privateIpAddress, found: lookUp(privateIpAddress, step.pod.metadata.namespace ?? '', ports, signal) };
+};
+
+const lookUp = async (
+  privateIpAddress: string,
+  namespace: string,
   ports: ReadPorts,
   signal: AbortSignal,
-): Promise<Pick<ObservedState, 'interfaces' | 'policy' | 'namespace'>> => {
-  const { cloud, vpcId, policies, mayLookAhead } = ports;
-  if (step.do !== 'Claim' || step.request?.kind !== 'new') return {};
-  const privateIpAddress = ipv4Of(step.pod);
-  if (privateIpAddress === undefined || mayLookAhead?.() === false) return {};
+): Promise<LookedUp> => {
+  const { cloud, vpcId, policies } = ports;
   try {
     const [interfaces, policy] = await Promise.all([
       cloud.findNetworkInterfaces({ vpcId, privateIpAddress }, signal),
-      policies && policyOf(step.pod.metadata.namespace ?? '', ports, signal),
+      policies && policyOf(namespace, ports, signal),
     ]);
     return interfaces.length === 1 && interfaces[0]?.status === 'InUse' ? { ...policy, interfaces } : {};
   } catch {
@@ -57,14 +64,36 @@ export const lookAhead = async (
   }
 };
 
-/** Reads what the decision asked for. Rejects with a CloudFault or a KubeFault. */
-export const readFor = (
+/** Reads what the decision asked for. */
+const readFor = (
   step: ReadStep,
   seen: ObservedState,
   ports: ReadPorts,
   signal: AbortSignal,
 ): Promise<Partial<ObservedState>> =>
   isCloudRead(step) ? readCloud(step, seen, ports, signal) : readCluster(step, seen, ports, signal);
+
+/**
+ * Reads what the decision asked for, but for what an earlier turn has begun to look up. Rejects with a CloudFault or a
+ * KubeFault.
+ */
+export const readUnlessAhead = async (
+  step: ReadStep,
+  seen: ObservedState,
+  { carried, ...ports }: ReadPorts & { readonly carried: Carried },
+  signal: AbortSignal,
+): Promise<Partial<ObservedState>> => {
+  const one = seen.podEip ?? seen.pod;
+  const lookedUp = one ? carried.lookedUp(keyOf(one.metadata), step) : undefined;
+  if (!lookedUp) return readFor(step, seen, ports, signal);
+  // What holds the address is asked for beside the tags, which nobody has looked for.
+  if (step.do === 'ReadTaggedEips') {
+    const [tagged, found] = await Promise.all([readFor({ do: step.do }, seen, ports, signal), lookedUp]);
+    return { ...tagged, ...found };
+  }
+  const found = await lookedUp;
+  return Object.keys(found).length > 0 ? found : readFor(step, seen, ports, signal);
+};
 
 /** What is read from the account; everything else is in the cluster. */
 type CloudRead = Extract<

@@ -125,8 +125,13 @@ export type RecordAction =
   | { readonly do: 'Preempt'; readonly competitor: PodEip; readonly allocationId: string }
   /** Give up the claim to an existing EIP that another pod has won. */
   | { readonly do: 'Unclaim'; readonly podEip: PodEip; readonly allocationId: string }
-  /** Write down which EIP it is. */
-  | { readonly do: 'Record'; readonly podEip: PodEip; readonly allocationId: string }
+  /** Write down which EIP it is, and where it is about to be sent if that is clear. */
+  | {
+      readonly do: 'Record';
+      readonly podEip: PodEip;
+      readonly allocationId: string;
+      readonly binding?: NicBinding | undefined;
+    }
   /** Write down where the EIP is about to be sent. */
   | { readonly do: 'RecordBinding'; readonly podEip: PodEip; readonly binding: NicBinding }
   /** Write down since when nothing has been sent to the cloud, for processes to come: see quiet.ts. */
@@ -191,8 +196,10 @@ export interface ActionOutcome {
   readonly created?: string;
   readonly allocationId?: string;
   readonly ipAddress?: string;
-  /** The EIP that was bought, as it was read right after that; undefined where it has to be read. */
+  /** The EIP that was bought, or is offered, as it was read with that; undefined where it has to be read. */
   readonly eip?: Eip;
+  /** The one that offers its EIP, as it was written with its successor. */
+  readonly predecessor?: PodEip;
   /** What was written, as the API server answered; undefined where everything has to be read after the act. */
   readonly written?: { readonly podEip?: PodEip | undefined; readonly pod?: Pod | undefined } | undefined;
 }

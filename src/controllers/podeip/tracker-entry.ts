@@ -13,7 +13,8 @@ export interface Entry {
   noted: { readonly read: string; readonly written: string } | undefined;
   /** What was last said in the log alone. */
   logged: string | undefined;
-  driftSince: number | undefined;
+  /** Since when the cloud shows something else than what the pod was told, and when that was by its PodEIP. */
+  drift: { readonly since: number; readonly toldAt: string } | undefined;
   accepted: Action['do'] | undefined;
   /** Unassociate was accepted, and Associate not since. */
   isDetached: boolean;
@@ -66,7 +67,7 @@ export const newEntry = (now: number): Entry => ({
   hasWritten: false,
   noted: undefined,
   logged: undefined,
-  driftSince: undefined,
+  drift: undefined,
   accepted: undefined,
   isDetached: false,
   released: undefined,

@@ -4,6 +4,7 @@ import { FAULT } from '../../cloud/fault-policy.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Random } from '../../lib/random.ts';
 import { countRefusal, isTokenSpent, refusalsOfNext } from '../../lib/token.ts';
+import { ClaimedOffers } from './claimed-offers.ts';
 import { GivenBackPods } from './given-back.ts';
 import type { TrackedState } from './observation.ts';
 import type { PodEip } from '../../api/podeip.ts';
@@ -29,6 +30,7 @@ export class Tracker {
   /** What the cloud keeps answering. */
   readonly givenBack: GivenBackPods;
   readonly twins: Twins;
+  readonly offers: ClaimedOffers;
   readonly faults: FaultHistory;
   readonly #entries = new Map<string, Entry>();
   readonly #clock: Clock;
@@ -44,6 +46,7 @@ export class Tracker {
     this.#clock = clock;
     this.faults = new FaultHistory(clock);
     this.givenBack = new GivenBackPods(clock);
+    this.offers = new ClaimedOffers(clock);
     this.#process = random.uuid();
     this.twins = new Twins(clock, this.#process);
   }
@@ -63,7 +66,7 @@ export class Tracker {
       isUntouched: entry.isUntouched,
       hasSent: entry.hasSent,
       foundNothingMs: entry.foundNothingAt === undefined ? undefined : now - entry.foundNothingAt,
-      driftMs: entry.driftSince === undefined ? 0 : now - entry.driftSince,
+      driftMs: entry.drift === undefined ? 0 : now - entry.drift.since,
       accepted: entry.accepted,
       released: entry.released,
       bought: entry.bought,
@@ -293,17 +296,19 @@ export class Tracker {
     if (entry.inUse?.allocationId !== allocationId) entry.inUse = { allocationId, since: this.#clock.mono() };
   }
 
-  /** What a reading of the EIP says about what the pod was told. */
+  /** What a reading of the EIP says about what the pod was told, and when that was, by the PodEIP. */
   observed(
     uid: string,
     allocationId: string,
-    { isDrifting, isMissing }: { isDrifting: boolean; isMissing: boolean },
+    { isDrifting, isMissing, toldAt = '' }: { isDrifting: boolean; isMissing: boolean; toldAt?: string | undefined },
   ): void {
     const entry = this.#entry(uid);
     // Of this EIP: one that was just bought is new, however long the one before it has been gone.
     const before = entry.missing?.allocationId === allocationId ? entry.missing : undefined;
     entry.missing = isMissing ? (before ?? { allocationId, since: this.#clock.mono() }) : undefined;
-    entry.driftSince = isDrifting ? (entry.driftSince ?? this.#clock.mono()) : undefined;
+    // Since the pod was told last: a process beside this one may have found out, and put it right meanwhile.
+    const drift = entry.drift?.toldAt === toldAt ? entry.drift : undefined;
+    entry.drift = isDrifting ? (drift ?? { since: this.#clock.mono(), toldAt }) : undefined;
   }
 
   /** Part of the tokens of calls that may have to be made again although an earlier one was answered. */

@@ -109,10 +109,13 @@ const takeOwnership = (it: PodEipSituation, predecessor: PodEip): Step | undefin
  * No PodEIP names this one as successor: it is named where an EIP is offered, and waits for one that is being detached.
  */
 const chooseReusable = (
-  { seen: { now }, podEip, settings }: PodEipSituation,
+  { seen: { now, claimedOffers }, podEip, settings }: PodEipSituation,
   predecessors: readonly Predecessor[],
 ): Step | undefined => {
-  const free = predecessors.filter(({ record }) => record.successorUid === undefined);
+  const free = predecessors.filter(
+    ({ record, podEip: { metadata } }) =>
+      record.successorUid === undefined && claimedOffers?.has(metadata.uid) !== true,
+  );
   const [offered] = free
     .filter(({ record }) => record.isReusable)
     .map((predecessor) => predecessor.podEip)

@@ -16,6 +16,8 @@ export interface TransitionWatch {
   follow(transition: Transition, key: string): void;
   /** What the last look has shown, where it was what was waited for, and when it was asked for; once. */
   take(allocationId: string): { readonly eip: Eip; readonly askedAt: number } | undefined;
+  /** Whether there is anything to take that shows the EIP in use. */
+  hasArrived(allocationId: string): boolean;
 }
 
 /** What an EIP becomes after a change that was accepted. */

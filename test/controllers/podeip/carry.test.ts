@@ -58,3 +58,26 @@ test('what was created goes on from nothing, also where the watch does not show 
   t.true(isCurrent(after, { pod: at(pod(), '7'), podEip: at(podEip(), '1') }, 1_100));
   t.false(isCurrent(after, { pod: at(pod(), '7'), podEip: at(podEip(), '2') }, 1_100));
 });
+
+/** Where the watches show what was read and written. */
+const current = (state: ObservedState, now: number): boolean =>
+  isCurrent(state, { pod: state.pod ?? undefined, podEip: state.podEip ?? undefined }, now);
+
+test('an EIP that has arrived where it was sent is told without reading anew, and nothing else is done so', (t) => {
+  const later = 10_999;
+  const sent = stateAfter({ do: 'Associate', podEip: seen.podEip!, allocationId: 'eip-1', binding }, seen, {
+    written: { podEip: seen.podEip! },
+  })!;
+  t.true(sent.isSent);
+  t.false(current(sent, later), 'nothing has shown it there yet');
+  const arrived = { ...sent, hasArrived: true };
+  t.true(current(arrived, later));
+  t.false(current(arrived, later + 1));
+  const publish = { do: 'Publish', pod: pod(), ipAddress: '', isGated: false, message: '' } as const;
+  const told = stateAfter(publish, arrived, { written: { pod: at(pod(), '8') } })!;
+  t.true(current(told, later));
+  const other = stateAfter({ do: 'RecordBinding', podEip: seen.podEip!, binding }, arrived, {
+    written: { podEip: at(podEip(), '4') },
+  })!;
+  t.false(current(other, later));
+});

@@ -2,10 +2,17 @@ import test from 'ava';
 import { SUCCESSOR_UID, REUSABLE, TAG_CLUSTER_UID, TAG_PODEIP_UID } from '../../../src/api/annotations.ts';
 import { SERVICE_UID } from '../../../src/api/knative.ts';
 import type { PodEip } from '../../../src/api/podeip.ts';
+import type { Cloud, Eip } from '../../../src/cloud/port.ts';
+import { runAction } from '../../../src/controllers/podeip/actions.ts';
 import { decide } from '../../../src/controllers/podeip/decide.ts';
 import type { TrackedState, ObservedState } from '../../../src/controllers/podeip/observation.ts';
-import * as the from './situation.ts';
+import { Tracker } from '../../../src/controllers/podeip/tracker.ts';
+import { KubeFault } from '../../../src/kube/fault.ts';
+import type { Kube } from '../../../src/kube/port.ts';
+import { ManualClock } from '../../harness/clock.ts';
+import { seeded } from '../../harness/random.ts';
 import { CLUSTER_UID } from '../../harness/settings.ts';
+import * as the from './situation.ts';
 
 const settings = { ...the.settings, holdOffMs: 60_000 };
 
@@ -52,6 +59,65 @@ test('what is handed on is tagged only where its own tags prove that it was the 
   }
   t.like(next({ reusable, eip: the.eip({ tags: tagsOf('podeip') }) }), { do: 'Wait' }, 'it has it, and is listed soon');
   t.like(next({ reusable, eip: null }), { do: 'Wait' });
+});
+
+test('what has come is written down with the place where it will be bound, where its tags prove it and the place is clear', (t) => {
+  const taken = the.eip({ tags: tagsOf('podeip') });
+  const memory: TrackedState = { ...the.quiet, isCertain: true, accepted: 'TransferOwnership' };
+  const of = (eip: Eip, parts: Partial<ObservedState> = {}) => next({ tagged: [eip], memory, ...parts });
+  const record = { do: 'Record', podEip: mine, allocationId: 'eip-1' } as const;
+  t.deepEqual(of(taken), { ...record, binding: the.binding });
+  for (const eip of [
+    { ...taken, status: 'Unassociating' },
+    { ...taken, status: 'InUse' },
+    { ...taken, lockReasons: ['financial'] },
+    // Found by its mark.
+    { ...taken, tags: new Map<string, string>() },
+  ])
+    t.deepEqual(of(eip), record);
+  t.deepEqual(of(taken, { interfaces: [] }), record);
+  t.deepEqual(of(taken, { interfaces: [the.eni({ status: 'Attaching' })] }), record);
+  t.deepEqual(of(taken, { pod: the.pod({ podIP: '' }) }), record);
+});
+
+/** Names a successor, where the write and the look end like this. */
+const assigning = (write: () => Promise<PodEip>, look: () => Promise<Eip | undefined>) => {
+  const clock = new ManualClock();
+  const looked: string[] = [];
+  const kube = { patch: write } as unknown as Kube;
+  const describeEip = (allocationId: string) => {
+    looked.push(allocationId);
+    return look();
+  };
+  const ports = {
+    kube,
+    cloud: { describeEip } as unknown as Cloud,
+    clock,
+    cluster: { uid: CLUSTER_UID, id: '' },
+    announce: () => Promise.reject(new Error('nobody is told')),
+    tracker: new Tracker(clock, seeded(1)),
+  };
+  const predecessor = reusableOf({ [REUSABLE]: 'true' });
+  const step = { do: 'AssignSuccessor', podEip: mine, predecessor } as const;
+  return { outcome: runAction(step, ports, 'p/0', new AbortController().signal), looked };
+};
+
+test('what is offered is looked at while the successor is written down, and counts only with that write', async (t) => {
+  const offered = the.eip({ tags: tagsOf('reusable') });
+  const written = () => Promise.resolve(mine);
+  const { outcome, looked } = assigning(written, () => Promise.resolve(offered));
+  t.deepEqual(await outcome, { written: { podEip: mine }, eip: offered });
+  t.deepEqual(looked, ['eip-1']);
+  for (const look of [() => Promise.resolve(undefined), () => Promise.reject(new Error('no answer'))])
+    t.deepEqual(await assigning(written, look).outcome, { written: { podEip: mine } }, 'it is read then');
+  const conflict = new KubeFault({ kind: 'conflict', message: 'somebody else was first' });
+  await t.throwsAsync(
+    assigning(
+      () => Promise.reject(conflict),
+      () => Promise.resolve(offered),
+    ).outcome,
+    { is: conflict },
+  );
 });
 
 test('an EIP that is being detached is waited for, but not for as long as a wrong clock says', (t) => {

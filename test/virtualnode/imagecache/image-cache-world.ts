@@ -1,7 +1,7 @@
 import { IMAGE_CACHE, type ImageCache } from '../../../src/api/imagecache.ts';
 import { imageCacheRequest, TAG_IMAGE_CACHE_UID } from '../../../src/virtualnode/imagecache/image-cache-request.ts';
 import { adapterOn } from '../../harness/cluster.ts';
-import { seeded } from '../../harness/random.ts';
+import { WorldDraws } from '../world-draws.ts';
 import { ImageCacheStage, SETTINGS } from './image-cache-stage.ts';
 
 /*
@@ -38,7 +38,7 @@ const tagsFor = (object: ImageCache): readonly (readonly [string, string])[] => 
 };
 
 class ImageCacheWorld {
-  readonly #random;
+  readonly #draws: WorldDraws;
   readonly #stage: ImageCacheStage;
   readonly #problems = new Set<string>();
   readonly #caches = new Set<string>();
@@ -50,23 +50,15 @@ class ImageCacheWorld {
   #orphans = 0;
 
   constructor(seed: number, stage: ImageCacheStage) {
-    this.#random = seeded(seed);
+    this.#draws = new WorldDraws(seed);
     this.#stage = stage;
-  }
-
-  #chance(probability: number): boolean {
-    return this.#random.next() < probability;
-  }
-
-  #below(count: number): number {
-    return Math.floor(this.#random.next() * count);
   }
 
   async live(): Promise<ImageCacheWorldOutcome> {
     await this.#bringForeign();
     await this.#start();
     for (let at = 0; at < LIVELY_MS; at += LOOK_MS) {
-      if (this.#chance(0.12)) await this.#act();
+      if (this.#draws.chance(0.12)) await this.#act();
       await this.#pass(LOOK_MS);
     }
     await this.#settle();
@@ -93,13 +85,12 @@ class ImageCacheWorld {
 
   async #start(): Promise<void> {
     this.#downSince = undefined;
-    const how = (['before', 'after', 'late'] as const)[this.#below(3)] ?? 'after';
-    await this.#stage.start(this.#chance(0.6) ? { at: 1 + this.#below(10), how } : undefined);
+    await this.#stage.start(this.#draws.death(0.6, 10));
   }
 
   async #act(): Promise<void> {
-    const draw = this.#random.next();
-    const name = [...this.#names][this.#below(this.#names.size)];
+    const draw = this.#draws.next();
+    const name = [...this.#names][this.#draws.below(this.#names.size)];
     if (draw < 0.4 && this.#names.size < 5) return this.#create();
     if (draw < 0.65) return this.#fail();
     if (name === undefined) return;
@@ -116,22 +107,14 @@ class ImageCacheWorld {
   async #create(): Promise<void> {
     this.#made += 1;
     const name = `i${this.#made}`;
-    await this.#stage.apply(name, this.#chance(0.15) ? { images: ['nobody.invalid/x:1'] } : {});
+    await this.#stage.apply(name, this.#draws.chance(0.15) ? { images: ['nobody.invalid/x:1'] } : {});
     this.#names.add(name);
   }
 
   #fail(): void {
-    const actions = ['CreateImageCache', 'DeleteImageCache', 'DescribeImageCaches'] as const;
-    const faults = [
-      { effect: 'never', answer: { code: 'QuotaExceeded', status: 403 } },
-      { effect: { afterMs: 6_000 }, answer: 'drop' },
-      { effect: 'done', answer: 'drop' },
-      { effect: 'never', answer: { code: 'Throttling', status: 400 } },
-      { effect: 'never', answer: 'drop' },
-    ] as const;
-    const fault = faults[this.#below(faults.length)] ?? faults[0];
-    const action = actions[this.#below(actions.length)] ?? 'CreateImageCache';
-    this.#stage.cloud.inject({ action, times: 1 + this.#below(3), fault });
+    const fault = this.#draws.fault('QuotaExceeded');
+    const action = this.#draws.one(['CreateImageCache', 'DeleteImageCache', 'DescribeImageCaches']);
+    this.#stage.cloud.inject({ action, times: 1 + this.#draws.below(3), fault });
   }
 
   async #takeAway(name: string): Promise<void> {
@@ -146,7 +129,7 @@ class ImageCacheWorld {
   }
 
   async #edit(name: string): Promise<void> {
-    const value = this.#chance(0.7) ? 'true' : null;
+    const value = this.#draws.chance(0.7) ? 'true' : null;
     const body = { metadata: { annotations: { [FLASH]: value } } };
     if (await this.#stage.object(name)) await this.#stage.kube.patch(IMAGE_CACHE, { name }, { type: 'merge', body });
   }
