@@ -13,7 +13,7 @@ import { mayPass, patient } from '../cloud/patient-cloud.ts';
 import { PodEipsNotInstalled, readInventory, type InventoryPorts } from '../migrate/read-inventory.ts';
 import { readPolicies, rehearse } from '../migrate/rehearse.ts';
 import { checkAccount } from './drain-account.ts';
-import { createProgress, type Progress } from './migrate-progress.ts';
+import { createProgress, type Progress } from './progress.ts';
 import { blockedText, countsText, migrationText, outcomesText, refusalsText, writesText } from './migrate-report.ts';
 import { askToBegin, clusterUidNow, connectCloud, onCluster } from './plan-and-apply.ts';
 import type { MigrateOptions, RunMigrate } from './shell.ts';

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { createProgress } from '../../src/cli/migrate-progress.ts';
+import { createProgress } from '../../src/cli/progress.ts';
 import { CloudFault, type CloudFaultKind } from '../../src/cloud/fault.ts';
 import { mayPass, patient } from '../../src/cloud/patient-cloud.ts';
 import { ManualClock } from '../harness/clock.ts';
