@@ -31,7 +31,10 @@ export const ALERTS: readonly Alert[] = [
   {
     name: 'KnativeEipNoLeader',
     severity: 'critical',
-    expr: 'sum by (cluster) (knative_eip_leader) < 1 or absent(knative_eip_leader)',
+    // One cluster of several without any process has no series; where all have none, `absent` has no cluster.
+    expr:
+      'sum by (cluster) (knative_eip_leader) < 1 or absent(knative_eip_leader) or ' +
+      '(sum by (cluster) (last_over_time(knative_eip_leader[1h])) unless sum by (cluster) (knative_eip_leader))',
     for: '2m',
     summary: 'No replica of knative-eip leads',
     description: 'No pod gets an address and none is given back until a replica leads.',

@@ -64,10 +64,13 @@ const KEPT = [...Object.values(KEYS).flat(), ECI_INSTANCE_ID, ALLOCATED_INSTANCE
 /** Labels that are cached: they tell where a pod runs, and for which Knative Service. */
 const LABELS = [ON_VIRTUAL_NODE, SERVICE_LABEL, SERVICE_UID];
 
+const asksForAddress = ({ annotations = {} }: ObjectMeta): boolean =>
+  ASKING.some((key) => annotations[key] !== undefined);
+
 /** Reduces a pod to its identity and to what may require a reconcile. A pod that asks for no address is not cached. */
 const trimPod = ({ metadata, spec, status }: Pod): Pod | undefined => {
+  if (!asksForAddress(metadata)) return undefined;
   const { annotations = {} } = metadata;
-  if (!ASKING.some((key) => annotations[key] !== undefined)) return undefined;
   const kept = KEPT.flatMap((key) => (annotations[key] === undefined ? [] : [[key, annotations[key]] as const]));
   const labels = LABELS.flatMap((key) => {
     const value = metadata.labels?.[key];
@@ -151,6 +154,8 @@ export const createCaches = (options: CacheOptions): Caches => {
     ...rest,
     resource: POD,
     keep: trimPod,
+    // Most pods of a cluster ask for nothing, and are the larger part of what the API server has.
+    mayKeep: asksForAddress,
     indexes: { node: ({ spec }) => (spec.nodeName === undefined ? [] : [spec.nodeName]) },
     onTrouble: (fault) => onTrouble('pods', fault),
   });

@@ -7,9 +7,10 @@ import { raceAbort } from './deadline.ts';
 import type { KubeFault } from './fault.ts';
 import { listPages, wholeOf } from './pages.ts';
 import { collectionPath } from './path.ts';
-import type { KubeObject, KubeTransport, ListOptions, Resource } from './port.ts';
+import type { KubeObject, KubeTransport, ListOptions, ObjectMeta, Resource } from './port.ts';
 import { compareResourceVersions } from './resourceversion.ts';
 import { needsList } from './safeguards.ts';
+import { listSelected, type Interest, type SelectedPage } from './selective-list.ts';
 import { faultOfError } from './api-status.ts';
 import { createMirror, type StoreHandler } from './mirror.ts';
 import { keyOf } from './store.ts';
@@ -24,6 +25,11 @@ export interface ReflectorOptions<T extends KubeObject, K extends KubeObject> ex
   readonly resource: Resource<T>;
   /** What of an object is stored; undefined where it is of no interest. Whole objects would fill the memory. */
   readonly keep: (object: T) => K | undefined;
+  /**
+   * Whether `keep` may want an object, by its metadata alone. With it a list is one of metadata, and of that only what
+   * may be wanted and is not stored yet is read whole: for kinds of which few are kept. Watches are of whole objects.
+   */
+  readonly mayKeep?: ((metadata: ObjectMeta) => boolean) | undefined;
   readonly indexes?: Readonly<Record<string, IndexFunction<K>>> | undefined;
   /** Called for each failure, for example kind `notFound` while the CRD is not installed. It is retried in any case. */
   readonly onTrouble?: ((fault: KubeFault) => void) | undefined;
@@ -81,7 +87,7 @@ const STRIKES = 3;
 export const createReflector = <T extends KubeObject, K extends KubeObject>(
   options: ReflectorOptions<T, K>,
 ): Reflector<K> => {
-  const { transport, clock, random, resource, keep, onTrouble, onWatch } = options;
+  const { transport, clock, random, resource, keep, mayKeep, onTrouble, onWatch } = options;
   const { relistEveryMs = 600_000, idleMs = 90_000, pageTimeoutMs = 60_000 } = options;
   const { backoff = { baseMs: 800, capMs: 30_000 } } = options;
   const log = options.log.child({ resource: resource.plural });
@@ -106,21 +112,40 @@ export const createReflector = <T extends KubeObject, K extends KubeObject>(
     onWatch?.();
   };
 
+  const isStored = (metadata: ObjectMeta): boolean => {
+    const stored = store.get(keyOf(metadata))?.metadata;
+    return stored?.uid === metadata.uid && stored.resourceVersion === metadata.resourceVersion;
+  };
+
+  /** What is to be done about an object of which a list shows the metadata. */
+  const needOf = (metadata: ObjectMeta, wanted: (metadata: ObjectMeta) => boolean): Interest => {
+    try {
+      if (!wanted(metadata)) return 'none';
+    } catch (error) {
+      failed(error, `Reading the metadata of ${resource.kind} ${keyOf(metadata)}`);
+    }
+    return isStored(metadata) ? 'known' : 'read';
+  };
+
+  async function* pages(signal: AbortSignal): AsyncGenerator<SelectedPage<T>, void> {
+    const source = { transport, clock, timeoutMs: pageTimeoutMs };
+    if (mayKeep) yield* listSelected(source, options, (metadata) => needOf(metadata, mayKeep), signal);
+    else for await (const page of listPages(source, resource, options, signal)) yield { ...page, known: [] };
+  }
+
   const list = async (signal: AbortSignal) => {
     stats.lists += 1;
     /** The keys of what is kept: of tens of thousands of pods a few hundred. */
     const seen = new Set<string>();
     let at: string | undefined;
-    const source = { transport, clock, timeoutMs: pageTimeoutMs };
-    for await (const page of listPages(source, resource, options, signal)) {
+    for await (const page of pages(signal)) {
       heard();
       at = page.resourceVersion;
+      for (const key of page.known) seen.add(key);
       for (const item of page.items) {
         signal.throwIfAborted();
         const key = keyOf(item.metadata);
-        const old = store.get(key)?.metadata;
-        if (old?.uid !== item.metadata.uid || old.resourceVersion !== item.metadata.resourceVersion)
-          put(item, 'list', signal);
+        if (!isStored(item.metadata)) put(item, 'list', signal);
         if (store.get(key) !== undefined) seen.add(key);
       }
     }

@@ -31,6 +31,7 @@ import { isEcsInstance } from '../../src/request/placement.ts';
 import { readReleaseAfter } from '../../src/request/release-policy.ts';
 import { createKube } from '../../src/kube/client.ts';
 import type { KubeTransport } from '../../src/kube/port.ts';
+import { cutManagedFields } from '../../src/kube/cut-managed-fields.ts';
 import { compareResourceVersions } from '../../src/kube/resourceversion.ts';
 import { faultOfAnswer } from '../../src/kube/api-status.ts';
 import { watch } from '../../src/kube/watch.ts';
@@ -351,6 +352,7 @@ export const DRIVES: Readonly<Record<string, Drive>> = {
     );
     await events.next().catch(() => undefined);
     compareResourceVersions(text, '1');
+    cutManagedFields(text);
     return having({ metadata, items: [] }).list(CONFIG_MAP);
   },
 };

@@ -1,4 +1,5 @@
-import { eventually, podEip, podEips, pods, pod, type Behaviour } from './client.ts';
+import { cutManagedFields } from '../../src/kube/cut-managed-fields.ts';
+import { eventually, MERGE, podEip, podEips, pods, pod, type Behaviour } from './client.ts';
 
 const names = (items: readonly { metadata: { name: string } }[] = []): string[] =>
   items.map(({ metadata }) => metadata.name);
@@ -243,14 +244,55 @@ export const objects: readonly Behaviour[] = [
     title: 'PartialObjectMetadata has nothing but metadata',
     check: async (t, { namespace, request }) => {
       await request('POST', podEips(namespace), podEip('a', { labels: { app: 'web' } }));
+      for (const name of ['a', 'b', 'c']) await request('POST', pods(namespace), pod(name));
       const one = { accept: 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1' };
-      const { body } = await request('GET', `${podEips(namespace)}/a`, undefined, one);
-      t.like(body, { kind: 'PartialObjectMetadata', metadata: { name: 'a', labels: { app: 'web' } } });
-      t.is(body.spec, undefined);
-      const many = { accept: 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1' };
-      const list = await request('GET', podEips(namespace), undefined, many);
-      t.is(list.body.kind, 'PartialObjectMetadataList');
-      t.is(list.body.items?.[0]?.kind, 'PartialObjectMetadata');
+      const many = { accept: 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json' };
+      for (const [path, type] of [
+        [podEips(namespace), { kind: 'PodEIP', apiVersion: 'alibabacloud.com/v1beta1' }],
+        [pods(namespace), { kind: 'Pod', apiVersion: 'v1' }],
+      ] as const) {
+        const whole = await request('GET', `${path}/a`);
+        t.like(whole.body, type);
+        const { body } = await request('GET', `${path}/a`, undefined, one);
+        const { metadata } = whole.body;
+        t.deepEqual<unknown, unknown>(body, { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata });
+        const list = await request('GET', `${path}?limit=1`, undefined, many);
+        t.like(list.body, { kind: 'PartialObjectMetadataList', apiVersion: 'meta.k8s.io/v1', items: [body] });
+        const { continue: token, remainingItemCount } = list.body.metadata;
+        t.deepEqual([typeof token, remainingItemCount], type.kind === 'Pod' ? ['string', 2] : ['undefined', undefined]);
+      }
+      const list = await request('GET', pods(namespace), undefined, one);
+      t.like(list.body, { code: 406, reason: 'NotAcceptable' });
+      t.regex(list.text, /you requested PartialObjectMetadata, but the requested object is a list/);
+      const object = await request('GET', `${pods(namespace)}/a`, undefined, many);
+      t.like(object.body, { code: 406, reason: 'NotAcceptable' });
+      t.regex(object.text, /you requested PartialObjectMetadataList, but the requested object is not a list/);
+    },
+  },
+  {
+    title: 'a list of metadata is written in one order, with managedFields at the end of each item',
+    check: async (t, { namespace, request }) => {
+      for (const name of ['a', 'b', 'c']) await request('POST', pods(namespace), pod(name, { finalizers: ['x.y/z'] }));
+      const accept = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json';
+      const { text, body } = await request('GET', pods(namespace), undefined, { accept });
+      t.deepEqual(Object.keys(body), ['kind', 'apiVersion', 'metadata', 'items']);
+      t.is(text.split(',{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":{').length, 3);
+      for (const { metadata } of body.items ?? []) {
+        const keys = Object.keys(metadata);
+        if (keys.includes('managedFields')) t.is(keys.at(-1), 'managedFields');
+      }
+      const cut = (JSON.parse(cutManagedFields(text)) as typeof body).items ?? [];
+      t.deepEqual(
+        cut.map(({ metadata }) => metadata.name),
+        ['a', 'b', 'c'],
+      );
+      t.false(cut.slice(0, 2).some(({ metadata }) => 'managedFields' in metadata));
+      t.deepEqual(
+        cut.slice(0, 2).map(({ metadata }) => ({ ...metadata, managedFields: undefined })),
+        (body.items ?? []).slice(0, 2).map(({ metadata }) => ({ ...metadata, managedFields: undefined })),
+      );
+      for (const name of ['a', 'b', 'c'])
+        await request('PATCH', `${pods(namespace)}/${name}`, { metadata: { finalizers: null } }, MERGE);
     },
   },
 ];

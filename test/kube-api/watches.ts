@@ -179,4 +179,33 @@ export const watches: readonly Behaviour[] = [
       );
     },
   },
+  {
+    title: 'a watch of metadata has it in each event, and in bookmarks',
+    check: async (t, { namespace, request, watch }) => {
+      const accept = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1';
+      const { metadata } = (await request('GET', podEips(namespace))).body;
+      const query = `watch=true&resourceVersion=${metadata.resourceVersion}&allowWatchBookmarks=true&timeoutSeconds=4`;
+      const events = await watch(`${podEips(namespace)}?${query}`, { accept });
+      const { body } = await request('POST', podEips(namespace), podEip('a'));
+      await request('DELETE', `${podEips(namespace)}/a`);
+      await events.until(({ type }) => type === 'DELETED');
+      await events.ended;
+      const type = { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1' };
+      for (const { object } of events.events) {
+        t.like(object, type);
+        t.deepEqual(Object.keys(object).toSorted(), ['apiVersion', 'kind', 'metadata']);
+      }
+      t.deepEqual(
+        events.events.map((event) => event.type).filter((it) => it !== 'BOOKMARK'),
+        ['ADDED', 'DELETED'],
+      );
+      t.deepEqual<unknown, unknown>(events.events[0]?.object, { ...type, metadata: body.metadata });
+      t.true(events.events.some((event) => event.type === 'BOOKMARK'));
+      const asList = await watch(`${podEips(namespace)}?${query}`, {
+        accept: accept.replace('Metadata;', 'MetadataList;'),
+      });
+      await asList.ended;
+      t.deepEqual(asList.events, []);
+    },
+  },
 ];

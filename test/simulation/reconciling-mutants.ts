@@ -60,7 +60,7 @@ export const reconcilingMutants: readonly Mutant[] = [
       (original) => (options) =>
         original(
           options.resource.plural === 'pods' || options.resource.plural === 'podeips'
-            ? { ...options, keep: (object) => object as never }
+            ? { ...options, keep: (object) => object as never, mayKeep: undefined }
             : options,
         ),
     ),

@@ -4,7 +4,7 @@ import { ApiError } from './failure-status.ts';
 
 /** The form of an answer, from the Accept header. `version` is that of meta.k8s.io. */
 export interface Representation {
-  readonly as: 'object' | 'Table' | 'PartialObjectMetadata';
+  readonly as: 'object' | 'Table' | 'PartialObjectMetadata' | 'PartialObjectMetadataList';
   readonly version: string;
   readonly yaml: boolean;
 }
@@ -16,11 +16,13 @@ const representationOf = (item: string): Representation | undefined => {
   const given = new Map(parameters.map((one) => one.split('=') as [string, string]));
   if (!['application/json', 'application/yaml', 'application/*', '*/*'].includes(type)) return undefined;
   const yaml = type === 'application/yaml';
-  const as = given.get('as')?.replace(/^PartialObjectMetadataList$/u, 'PartialObjectMetadata');
+  const as = given.get('as');
   if (as === undefined) return { ...PLAIN, yaml };
   const version = given.get('v') ?? '';
   if (given.get('g') !== 'meta.k8s.io' || !['v1', 'v1beta1'].includes(version)) return undefined;
-  return as === 'Table' || as === 'PartialObjectMetadata' ? { as, version, yaml } : undefined;
+  return as === 'Table' || as === 'PartialObjectMetadata' || as === 'PartialObjectMetadataList'
+    ? { as, version, yaml }
+    : undefined;
 };
 
 /** The first form of the Accept header that can be given. Throws 406 where there is none. */
@@ -38,6 +40,10 @@ const partial = (object: ApiObject, version: string): JsonObject => ({
   apiVersion: `meta.k8s.io/${version}`,
   metadata: object.metadata,
 });
+
+/** One form is of objects and the other of lists. Source: apiserver pkg/endpoints/handlers/response.go. */
+const notThat = (as: string, is: string): ApiError =>
+  new ApiError(406, 'NotAcceptable', `you requested ${as}, but the requested object is ${is}`, {});
 
 /** How the rows of a Table carry their objects: query `includeObject`. */
 export type IncludeObject = 'None' | 'Metadata' | 'Object';
@@ -84,12 +90,14 @@ export class Presenter {
 
   object(object: ApiObject): JsonObject {
     if (this.#form.as === 'Table') return this.#table([object], { resourceVersion: object.metadata.resourceVersion });
+    if (this.#form.as === 'PartialObjectMetadataList') throw notThat(this.#form.as, `not a list (${this.#kind.kind})`);
     return this.#form.as === 'PartialObjectMetadata' ? partial(object, this.#form.version) : object;
   }
 
   list({ items, metadata }: Listed): JsonObject {
     if (this.#form.as === 'Table') return this.#table(items, metadata);
-    if (this.#form.as === 'PartialObjectMetadata')
+    if (this.#form.as === 'PartialObjectMetadata') throw notThat(this.#form.as, `a list (${this.#kind.listKind})`);
+    if (this.#form.as === 'PartialObjectMetadataList')
       return {
         kind: 'PartialObjectMetadataList',
         apiVersion: `meta.k8s.io/${this.#form.version}`,
