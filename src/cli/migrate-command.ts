@@ -71,6 +71,7 @@ export const migrateCommand: Register = (program, shell, end) => {
             isRollBack: flags.rollBack ?? false,
             takeOver: flags.takeOver ?? [],
             output: flags.output,
+            errIsTerminal: shell.errIsTerminal,
           });
         }),
       );

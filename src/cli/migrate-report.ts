@@ -1,4 +1,5 @@
 import { legible } from '../lib/text.ts';
+import type { AppliedPod } from '../migrate/apply-plan.ts';
 import type { Plan, MigrationRefusal } from '../migrate/plan.ts';
 import type { PlannedPod } from '../migrate/planned.ts';
 import { describeStep, type MigrationStep } from '../migrate/migration-step.ts';
@@ -45,10 +46,35 @@ export const blockedText = (pods: readonly PlannedPod[]): string =>
     .map(({ key, because, todo = '' }) => `${legible(key)}: ${legible(because)}\n  do: ${legible(todo)}\n`)
     .join('');
 
-/** How many of each. */
-export const countsText = (pods: readonly PlannedPod[]): string => {
-  const counts = Object.entries(Object.groupBy(pods, ({ is }) => WORDS[is])).map(
-    ([word, all]) => `${word}: ${all.length}`,
+const DONE = {
+  ...WORDS,
+  takeOver: 'taken over',
+  handBack: 'handed back',
+  discard: 'PodEIP removed',
+} as const satisfies Record<PlannedPod['is'], string>;
+
+const counted = (words: readonly string[]): string => {
+  const counts = Object.entries(Object.groupBy(words, (word) => word)).map(
+    ([word, all = []]) => `${word}: ${all.length}`,
   );
-  return `${pods.length} pods${counts.length === 0 ? '' : ` (${counts.join(', ')})`}`;
+  return `${words.length} pods${counts.length === 0 ? '' : ` (${counts.join(', ')})`}`;
+};
+
+/** How many of each are planned. */
+export const countsText = (pods: readonly PlannedPod[]): string => counted(pods.map(({ is }) => WORDS[is]));
+
+/** How many of each there were in the end. Those that were planned and not come to are among them. */
+export const outcomesText = (pods: readonly PlannedPod[], applied: readonly AppliedPod[]): string => {
+  const planned = new Map(pods.map((pod) => [pod.key, pod]));
+  // A pod that came to it twice counts as it ended.
+  const ended = new Map(applied.map((it) => [it.key, it.is]));
+  const outcome = (key: string): string => {
+    const { is = 'done', steps = [] } = planned.get(key) ?? {};
+    const end = ended.get(key);
+    if (end === 'failed') return 'FAILED';
+    if (end === 'waits' || end === 'blocked') return WORDS[end];
+    if (end === 'done') return is === 'waits' || is === 'blocked' ? 'nothing to do any more' : DONE[is];
+    return steps.length > 0 ? 'not begun' : WORDS[is];
+  };
+  return counted([...new Set([...planned.keys(), ...ended.keys()])].map(outcome));
 };

@@ -1,5 +1,6 @@
 import type { PodEip } from '../api/podeip.ts';
 import { CloudFault } from '../cloud/fault.ts';
+import { patient } from '../cloud/patient-cloud.ts';
 import { WrongAccount } from '../controllers/preflight/account.ts';
 import {
   drainPodEips,
@@ -26,6 +27,7 @@ import {
   summary,
   unknownText,
 } from './drain-report.ts';
+import { createProgress } from './progress.ts';
 import { settingsOf } from '../manager/settings.ts';
 import { readMarkKey } from '../manager/mark-key.ts';
 import { askToBegin, clusterUidNow, connectCloud, onCluster } from './plan-and-apply.ts';
@@ -173,10 +175,11 @@ const releasing = async (
     return undefined;
   });
   const assembled = await connectCloud(options, signal);
+  const { triedAgain } = createProgress(options);
+  // The steps of the controller try again by themselves; the looks before and after them have nobody else who would.
+  const cloud = patient(assembled.cloud, { clock, random, onTriedAgain: triedAgain });
   const check = () =>
-    config.cloud.checkAccount
-      ? checkAccount({ config, kube, cloud: assembled.cloud, err }, signal)
-      : Promise.resolve(undefined);
+    config.cloud.checkAccount ? checkAccount({ config, kube, cloud, err }, signal) : Promise.resolve(undefined);
   if (isAnythingThere) await check();
   const release = releaseTurn({
     kube,
@@ -203,7 +206,7 @@ const releasing = async (
         if (!isAnythingThere) await check();
         const podEips = () => managedIn({ namespace: undefined, err: () => undefined }, kube, until);
         const cluster = { clusterUid, clusterId: config.clusterID, markKey };
-        const found = await findOwnerless({ cloud: assembled.cloud, podEips, cluster }, until);
+        const found = await findOwnerless({ cloud, podEips, cluster }, until);
         return found.length === 0 ? NO_OWNERLESS : { is: 'some', text: ownerlessText(found) };
       } catch (error) {
         if (until.aborted) return STOPPED;

@@ -109,6 +109,7 @@ export interface MigrateOptions extends RunControllerOptions, PlanOptions {
   readonly isRollBack: boolean;
   readonly takeOver: readonly string[];
   readonly output: 'table' | 'json';
+  readonly errIsTerminal: boolean;
 }
 
 export type RunMigrate = (options: MigrateOptions) => Promise<number>;

@@ -206,6 +206,7 @@ export const batched = (cloud: FoldableCloud, clock: Clock, calls?: DescribeCall
     leaveBandwidthPackage: (membership, signal) => cloud.leaveBandwidthPackage(membership, signal),
     findBandwidthPackage: (id, signal) => cloud.findBandwidthPackage(id, signal),
     findNetworkInterfaces: (where, signal) => cloud.findNetworkInterfaces(where, signal),
+    findNetworkInterfacesOfMany: (where, signal) => cloud.findNetworkInterfacesOfMany(where, signal),
     networkInterfacesOf: (id, signal) => cloud.networkInterfacesOf(id, signal),
   };
 };

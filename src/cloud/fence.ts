@@ -59,6 +59,7 @@ export const fenced = (cloud: FoldableCloud, mayMutate: MayMutate, needMs: numbe
     listFreeEips: (signal) => cloud.listFreeEips(signal),
     findEipsByAddress: (ipAddresses, signal) => cloud.findEipsByAddress(ipAddresses, signal),
     findNetworkInterfaces: (where, signal) => cloud.findNetworkInterfaces(where, signal),
+    findNetworkInterfacesOfMany: (where, signal) => cloud.findNetworkInterfacesOfMany(where, signal),
     networkInterfacesOf: (id, signal) => cloud.networkInterfacesOf(id, signal),
     findBandwidthPackage: (id, signal) => cloud.findBandwidthPackage(id, signal),
     allocateEip: (request, signal) => guard('AllocateEipAddress', () => cloud.allocateEip(request, signal)),

@@ -103,6 +103,9 @@ export interface PackageMembership {
   readonly clientToken: string;
 }
 
+/** The private addresses of one look-up (ECS API reference, DescribeNetworkInterfaces: PrivateIpAddress.N, 1–100). */
+export const MOST_ADDRESSES = 100;
+
 /**
  * The cloud, as far as the product uses it: the only door to it.
  *
@@ -143,6 +146,14 @@ export interface Cloud {
     where: { vpcId: string; privateIpAddress: string },
     signal?: AbortSignal,
   ): Promise<readonly NetworkInterface[]>;
+  /**
+   * The same of up to {@link MOST_ADDRESSES} private addresses in one call, with one more for each that it does not
+   * find. Every address that was asked for is in the map.
+   */
+  findNetworkInterfacesOfMany(
+    where: { vpcId: string; privateIpAddresses: readonly string[] },
+    signal?: AbortSignal,
+  ): Promise<ReadonlyMap<string, readonly NetworkInterface[]>>;
   /** The network interfaces of an ECS instance, whatever their VPC; none where the account has no such instance. */
   networkInterfacesOf(instanceId: string, signal?: AbortSignal): Promise<readonly NetworkInterface[]>;
 }

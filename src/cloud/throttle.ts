@@ -49,9 +49,7 @@ interface PublishedBucket {
   readonly perSecond: number;
 }
 
-/**
- * Actions whose bucket is published (ECI, "API throttling"), beside the calls in any minute; of others that is all.
- */
+/** Actions whose bucket is published (ECI, "API throttling"), beside the calls in any minute. */
 const ACCOUNT_BUCKETS: Readonly<Partial<Record<CloudAction, PublishedBucket>>> = {
   CreateContainerGroup: { burst: 100, perSecond: 20 },
   DeleteContainerGroup: { burst: 100, perSecond: 20 },
@@ -361,6 +359,8 @@ export const throttled = (cloud: FoldableCloud, throttle: Throttle): FoldableClo
       take('DescribeCommonBandwidthPackages', signal, () => cloud.findBandwidthPackage(id, signal)),
     findNetworkInterfaces: (where, signal) =>
       take('DescribeNetworkInterfaces', signal, () => cloud.findNetworkInterfaces(where, signal)),
+    findNetworkInterfacesOfMany: (where, signal) =>
+      take('DescribeNetworkInterfaces', signal, () => cloud.findNetworkInterfacesOfMany(where, signal)),
     networkInterfacesOf: (id, signal) =>
       take('DescribeNetworkInterfaces', signal, () => cloud.networkInterfacesOf(id, signal)),
   };

@@ -18,6 +18,8 @@ const BACKOFF = { baseMs: 500, capMs: 60_000 };
 const DOWN_AFTER = 32;
 /** Pauses between probes, milliseconds. */
 const PROBE = { baseMs: 1_000, capMs: 30_000 };
+/** Outages that follow each other faster are told once: a sink that fails every other time has one after the other. */
+const TOLD_EVERY_MS = 60_000;
 /** How often `mayAct` is checked again while it is false, milliseconds. */
 const DOUBT_MS = 1_000;
 
@@ -48,6 +50,9 @@ export class Delivery {
   #underWay = 0;
   /** Failures in a row, of all PodEIPs. */
   #failures = 0;
+  /** Whether the present outage was told, and when one was last; monotonic milliseconds. */
+  #isTold = false;
+  #toldAt = -Infinity;
   /** Nothing is sent before this time, monotonic milliseconds. */
   #notBefore = 0;
 
@@ -135,7 +140,7 @@ export class Delivery {
       outbox.settled(partition, change);
       return;
     }
-    this.#failed(verdict);
+    this.#failed(verdict, partition, change);
     // All expired events are dropped together: tried one by one, they would pile up while the sink is down.
     const expired = partition.waiting.filter(({ at }) => clock.now() - at > windowMs);
     for (const it of expired) this.#drop(partition, it, 'expired', verdict.why);
@@ -150,8 +155,21 @@ export class Delivery {
     clock.timer(waitMs, () => this.#wake(partition));
   }
 
-  #failed({ why, afterMs }: Extract<SinkVerdict, { is: 'later' }>): void {
+  #failed(
+    { why, afterMs }: Extract<SinkVerdict, { is: 'later' }>,
+    { podEip: { namespace, name } }: Partition,
+    { kind }: EipChange,
+  ): void {
     this.#failures += 1;
+    const now = this.#ports.clock.mono();
+    if (!this.#isTold && now - this.#toldAt >= TOLD_EVERY_MS) {
+      this.#isTold = true;
+      this.#toldAt = now;
+      this.#log.warn(
+        { why, namespace, pod: name, type: typeOf(kind) },
+        'The sink did not take a CloudEvent, and said why; it is tried again',
+      );
+    }
     if (!this.#isDown) return;
     if (this.#failures === DOWN_AFTER)
       this.#log.warn({ why }, 'The sink of CloudEvents is away; events wait, and one at a time tries it');
@@ -162,8 +180,9 @@ export class Delivery {
   #reached(): void {
     const wasDown = this.#isDown;
     this.#failures = 0;
+    if (wasDown || this.#isTold) this.#log.info({}, 'The sink of CloudEvents is back');
+    this.#isTold = false;
     if (!wasDown) return;
-    this.#log.info({}, 'The sink of CloudEvents is back');
     this.#notBefore = 0;
     for (const partition of this.#ports.outbox.partitions()) {
       partition.dueAt = 0;

@@ -26,10 +26,18 @@ export type SinkVerdict =
  */
 const RETRIED = new Set([404, 408, 409, 425, 429]);
 
+/**
+ * Retried here too, though not by Knative's senders: they have a dead-letter sink for what they give up. These answers
+ * are about who sends, and not about the event; with other credentials the same request may be repeated (RFC 9110,
+ * 15.5.2 and 15.5.4, to which the CloudEvents specification of web hooks refers). The token is read anew for each
+ * delivery, so that a renewed one, or a sink whose policy was corrected, lets through what would be lost for good.
+ */
+const ABOUT_SENDER = new Set([401, 403]);
+
 /** The outcome that an HTTP status stands for. */
 export const verdictOf = (status: number, afterMs: number | undefined): SinkVerdict => {
   if (status >= 200 && status < 300) return { is: 'delivered' };
-  const isFinal = status >= 400 && status < 500 && !RETRIED.has(status);
+  const isFinal = status >= 400 && status < 500 && !RETRIED.has(status) && !ABOUT_SENDER.has(status);
   return isFinal ? { is: 'refused', why: String(status) } : { is: 'later', why: String(status), afterMs };
 };
 

@@ -73,7 +73,7 @@ export const createKube = (options: KubeOptions): Kube => {
         outcome = 'aborted';
         throw signal.reason;
       }
-      const fault = faultOfError(error);
+      const fault = named(faultOfError(error), resource);
       outcome = fault.kind;
       throw fault;
     } finally {
@@ -194,6 +194,18 @@ export const createKube = (options: KubeOptions): Kube => {
         );
       }),
   };
+};
+
+/** What the API server says of a kind that it does not serve: of a group that it knows, and of one that it does not. */
+const ABOUT_KIND = ['could not find the requested resource', '404 page not found'] as const;
+
+/** An answer about a kind says only that it was not found, and not what. */
+const named = (fault: KubeFault, { plural, group, version }: Resource<KubeObject>): KubeFault => {
+  if (!ABOUT_KIND.some((text) => fault.message.includes(text))) return fault;
+  const { kind, status, reason, retryAfterMs } = fault;
+  const asked = group === '' ? `${plural} (${version})` : `${plural}.${group} (${version})`;
+  const message = `${fault.message}: ${asked}`;
+  return new KubeFault({ kind, message, status, reason, retryAfterMs });
 };
 
 const limited =

@@ -1,6 +1,7 @@
 import { admissionKind } from '../api/admission-registration.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { Kube, KubeObject, Resource } from '../kube/port.ts';
+import type { Inventory } from './inventory.ts';
 
 const POLICY = admissionKind('validatingadmissionpolicies', 'ValidatingAdmissionPolicy');
 const BINDING = admissionKind('validatingadmissionpolicybindings', 'ValidatingAdmissionPolicyBinding');
@@ -78,6 +79,22 @@ export const isDefinitionGuarded = async (kube: Kube, signal: AbortSignal): Prom
     kube.get<Binding>(BINDING, { name: GUARD }, signal),
   ]);
   return ofPolicy !== undefined && isAsStrict(ofPolicy) && ofBinding !== undefined && isDenying(ofBinding);
+};
+
+/**
+ * The same, as a part of what is read. Kubernetes has `admissionregistration.k8s.io/v1` ValidatingAdmissionPolicy since
+ * 1.30; an API server without the kind has none, and can be given none.
+ */
+export const readGuard = async (
+  kube: Kube,
+  signal: AbortSignal,
+): Promise<Pick<Inventory, 'isGuarded' | 'isUnguardable'>> => {
+  try {
+    return { isGuarded: await isDefinitionGuarded(kube, signal) };
+  } catch (error) {
+    if (!(error instanceof KubeFault && error.kind === 'notFound')) throw error;
+    return { isGuarded: false, isUnguardable: true };
+  }
 };
 
 /** Has the API server refuse to delete the definition. */

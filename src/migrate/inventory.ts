@@ -87,5 +87,7 @@ export interface Inventory extends Omit<Surroundings, 'pool' | 'poolOffSince'> {
   };
   /** Whether the definition of PodEIP is protected against being deleted. */
   readonly isGuarded: boolean;
+  /** Whether it cannot be: the API server has no ValidatingAdmissionPolicy. @default false */
+  readonly isUnguardable?: boolean | undefined;
   readonly seen: readonly SeenPod[];
 }

@@ -90,10 +90,16 @@ export const planPod = (seen: SeenPod, around: Surroundings, isRollBack: boolean
 export const planMigration = (inventory: Inventory, isRollBack: boolean): Plan => {
   const around = surroundingsOf(inventory);
   const pods = inventory.seen.map((seen) => planPod(seen, around, isRollBack));
-  const guard: readonly MigrationStep[] = inventory.isGuarded ? [] : [{ do: 'GuardDefinition' }];
+  const { isGuarded, isUnguardable } = inventory;
+  const guard: readonly MigrationStep[] = isGuarded || isUnguardable ? [] : [{ do: 'GuardDefinition' }];
   const plan = isRollBack ? planRollBack(inventory, pods) : planForward(inventory, around.pool);
-  return { ...plan, first: [...guard, ...plan.first], pods };
+  const afterwards = isUnguardable ? [UNGUARDED, ...plan.afterwards] : plan.afterwards;
+  return { ...plan, first: [...guard, ...plan.first], afterwards, pods };
 };
+
+/** There is nobody who would refuse it; see guard.ts. */
+const UNGUARDED =
+  'mind that this API server has no ValidatingAdmissionPolicy (Kubernetes has it since 1.30): nothing keeps the CRD podeips.alibabacloud.com, and with it every PodEIP, from being deleted with a chart or manifests that contain it';
 
 type Rest = Omit<Plan, 'pods'>;
 

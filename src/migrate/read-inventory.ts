@@ -7,18 +7,19 @@ import {
 import { DEPLOYMENT } from '../api/apps.ts';
 import { CONFIG_MAP, NODE, POD, type ConfigMap, type Node, type Pod } from '../api/core.ts';
 import { ipv4Of, isFinal } from '../api/pod.ts';
-import { PODEIP } from '../api/podeip.ts';
-import type { Cloud, Eip } from '../cloud/port.ts';
+import { PODEIP, type PodEip } from '../api/podeip.ts';
+import { MOST_ADDRESSES, type Cloud, type Eip, type NetworkInterface } from '../cloud/port.ts';
 import { targetOf } from '../request/target.ts';
 import { ACK_EXTEND, TERWAY_CONFIG } from '../rules/conflicting-controllers.ts';
 import { CLOCK_SKEW_MS, isTimeMissing, lastWriteOf, TERWAY_APPS, timeIn } from '../rules/terway-switch.ts';
 import type { Settings } from '../controllers/podeip/observation.ts';
 import { isOurs } from '../controllers/podeip/record.ts';
 import { LEASE, type Lease } from '../kube/lease.ts';
+import { KubeFault } from '../kube/fault.ts';
 import type { Kube, ObjectRef } from '../kube/port.ts';
 import { keyOf, refOf } from '../kube/store.ts';
 import type { Clock } from '../lib/clock.ts';
-import { isDefinitionGuarded } from './guard.ts';
+import { readGuard } from './guard.ts';
 import { type Inventory, type Predecessor, type SeenDeployment, type SeenLease, type SeenPod } from './inventory.ts';
 
 /** Where the inventory is read, and for what. */
@@ -32,6 +33,8 @@ export interface InventoryPorts {
   readonly vpcId: string;
   /** The Lease of the controller that goes on. */
   readonly ownLease: Required<ObjectRef> & { readonly namespace: string };
+  /** So many of all were read. */
+  readonly onRead?: ((what: string, done: number, total: number) => void) | undefined;
 }
 
 /** Where ACK installs its add-ons. */
@@ -43,12 +46,29 @@ const OWN: readonly string[] = ['knative-eip', 'knative-eip-virtual-node'];
 /** The number of EIPs that one call asks for by their addresses. */
 const BATCH = 50;
 
-/** Reads everything that a plan is made from. Rejects with a KubeFault or a CloudFault. */
+/** There is no CRD of PodEIP. */
+export class PodEipsNotInstalled extends Error {
+  override readonly name = 'PodEipsNotInstalled';
+}
+
+const listPodEips = async (kube: Kube, signal: AbortSignal): Promise<readonly PodEip[]> => {
+  try {
+    return await kube.list(PODEIP, {}, signal);
+  } catch (error) {
+    if (error instanceof KubeFault && error.kind === 'notFound')
+      throw new PodEipsNotInstalled(
+        'The CRD of PodEIP is not installed; install knative-eip first: kubectl apply -k config/default',
+      );
+    throw error;
+  }
+};
+
+/** Reads everything that a plan is made from. Rejects with a KubeFault, a CloudFault or a PodEipsNotInstalled. */
 export const readInventory = async (ports: InventoryPorts, signal: AbortSignal): Promise<Inventory> => {
   const { kube, clock, from, vouchedFor, settings } = ports;
   const [around, podEips, pods, nodes] = await Promise.all([
     readSurroundings(ports, signal),
-    kube.list(PODEIP, {}, signal),
+    listPodEips(kube, signal),
     kube.list(POD, {}, signal),
     kube.list(NODE, {}, signal),
   ]);
@@ -61,15 +81,11 @@ export const readInventory = async (ports: InventoryPorts, signal: AbortSignal):
   const keys = [...recorded.keys(), ...told.map(({ metadata }) => keyOf(metadata))].toSorted((a, b) =>
     a.localeCompare(b),
   );
-  const seen = await Promise.all(
-    keys.map((key) => {
-      const pod = podOf.get(key) ?? null;
-      const podEip = recorded.get(key) ?? null;
-      const node = nodeOf.get(pod?.spec.nodeName ?? '') ?? null;
-      const known = podEip ? undefined : (byAddress.get(toldAddress(pod) ?? '') ?? null);
-      return complete({ key, pod, podEip, node }, known, ports, signal);
-    }),
-  );
+  const objects = keys.map((key): Objects => {
+    const pod = podOf.get(key) ?? null;
+    return { key, pod, podEip: recorded.get(key) ?? null, node: nodeOf.get(pod?.spec.nodeName ?? '') ?? null };
+  });
+  const seen = await completed(objects, byAddress, ports, signal);
   return { ...around, from, settings, vouchedFor, now: clock.now(), seen: withCompetitors(seen) };
 };
 
@@ -82,32 +98,64 @@ export const readAgain = async (
   const { kube, cloud } = ports;
   const ref = refOf(key);
   const [podEip = null, pod = null] = await Promise.all([kube.get(PODEIP, ref, signal), kube.get(POD, ref, signal)]);
-  const known =
-    podEip || !pod ? undefined : ((await eipsByAddress([pod], cloud, signal)).get(toldAddress(pod) ?? '') ?? null);
-  return { ...(await complete({ key, pod, podEip, node }, known, ports, signal)), competitors };
+  const byAddress = podEip || !pod ? new Map<string, Eip>() : await eipsByAddress([pod], cloud, signal);
+  const [seen] = await completed([{ key, pod, podEip, node }], byAddress, { ...ports, onRead: undefined }, signal);
+  return { ...seen!, competitors };
 };
 
 type Objects = Pick<SeenPod, 'key' | 'pod' | 'podEip' | 'node'>;
 
 /**
- * With the EIP, and the network interfaces that hold the address of the pod; of a pod that is gone, the address that
- * the EIP is bound to. What a PodEIP says of that is not believed: everybody who may write it may have written that.
+ * With the EIPs, and the network interfaces that hold the addresses of the pods; of a pod that is gone, the address
+ * that the EIP is bound to. What a PodEIP says of that is not believed: everybody who may write it may have written
+ * that. Many are asked for in one call, because the account has a limit of calls.
  */
-const complete = async (
-  objects: Objects,
-  known: Eip | null | undefined,
-  { cloud, vpcId }: InventoryPorts,
+const completed = async (
+  all: readonly Objects[],
+  byAddress: ReadonlyMap<string, Eip>,
+  { cloud, vpcId, onRead }: InventoryPorts,
   signal: AbortSignal,
-): Promise<SeenPod> => {
-  const { pod, podEip } = objects;
-  const id = podEip?.spec.allocationID ?? '';
-  const eip = podEip ? (id === '' ? undefined : ((await cloud.describeEip(id, signal)) ?? null)) : known;
+): Promise<readonly SeenPod[]> => {
+  let done = 0;
+  const withEips = await Promise.all(
+    all.map(async (objects) => {
+      const { pod, podEip } = objects;
+      const id = podEip?.spec.allocationID ?? '';
+      const known = byAddress.get(toldAddress(pod) ?? '') ?? null;
+      const eip = podEip ? (id === '' ? undefined : ((await cloud.describeEip(id, signal)) ?? null)) : known;
+      onRead?.('EIPs read', (done += 1), all.length);
+      return { ...objects, eip };
+    }),
+  );
+  const addresses = [...new Set(withEips.flatMap((it) => addressToFind(it) ?? []))];
+  const interfaces = await interfacesByAddress(addresses, { cloud, vpcId, onRead }, signal);
+  return withEips.map((it) => ({ ...it, interfaces: interfaces.get(addressToFind(it) ?? '') ?? [], competitors: [] }));
+};
+
+/** The private address whose network interface is looked for; of what is taken over already, nothing is asked. */
+const addressToFind = ({ pod, podEip, eip }: Pick<SeenPod, 'pod' | 'podEip' | 'eip'>): string | undefined => {
+  if (eip?.status !== 'InUse' || (podEip && isOurs(podEip))) return undefined;
   const ofPod = pod && !isFinal(pod) ? ipv4Of(pod) : undefined;
-  const privateIpAddress = ofPod ?? (eip?.privateIpAddress || podEip?.status?.privateIPAddress) ?? '';
-  // Of what is taken over already, nothing is asked: the account has a limit of calls.
-  const isToFind = eip?.status === 'InUse' && privateIpAddress !== '' && !(podEip && isOurs(podEip));
-  const interfaces = isToFind ? await cloud.findNetworkInterfaces({ vpcId, privateIpAddress }, signal) : [];
-  return { ...objects, eip, interfaces, competitors: [] };
+  return ofPod ?? (eip.privateIpAddress || podEip?.status?.privateIPAddress || undefined);
+};
+
+const interfacesByAddress = async (
+  addresses: readonly string[],
+  { cloud, vpcId, onRead }: Pick<InventoryPorts, 'cloud' | 'vpcId' | 'onRead'>,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, readonly NetworkInterface[]>> => {
+  const found = new Map<string, readonly NetworkInterface[]>();
+  const batches = Array.from({ length: Math.ceil(addresses.length / MOST_ADDRESSES) }, (_, index) =>
+    addresses.slice(index * MOST_ADDRESSES, (index + 1) * MOST_ADDRESSES),
+  );
+  await Promise.all(
+    batches.map(async (privateIpAddresses) => {
+      const answer = await cloud.findNetworkInterfacesOfMany({ vpcId, privateIpAddresses }, signal);
+      for (const [address, interfaces] of answer) found.set(address, interfaces);
+      onRead?.('network interfaces read', found.size, addresses.length);
+    }),
+  );
+  return found;
 };
 
 const toldAddress = (pod: Pod | null): string | undefined =>
@@ -143,16 +191,16 @@ const withCompetitors = (seen: readonly SeenPod[]): readonly SeenPod[] => {
 export const readSurroundings = async (
   { kube, ownLease }: InventoryPorts,
   signal: AbortSignal,
-): Promise<Pick<Inventory, 'others' | 'own' | 'terway' | 'isGuarded'>> => {
+): Promise<Pick<Inventory, 'others' | 'own' | 'terway' | 'isGuarded' | 'isUnguardable'>> => {
   const inSystem = { namespace: SYSTEM };
-  const [deployments, leases, podsOfOthers, terwayPods, configMap, ownLeaseNow, isGuarded] = await Promise.all([
+  const [deployments, leases, podsOfOthers, terwayPods, configMap, ownLeaseNow, guard] = await Promise.all([
     kube.list(DEPLOYMENT, {}, signal),
     kube.list(LEASE, {}, signal),
     kube.list(POD, inSystem, signal),
     kube.list(POD, { ...inSystem, labelSelector: TERWAY_APPS }, signal),
     kube.get(CONFIG_MAP, { ...inSystem, name: TERWAY_CONFIG }, signal),
     kube.get(LEASE, ownLease, signal),
-    isDefinitionGuarded(kube, signal),
+    readGuard(kube, signal),
   ]);
   const seenDeployments = deployments.map(({ metadata: { namespace = '', name }, spec }): SeenDeployment => ({
     namespace,
@@ -183,7 +231,7 @@ export const readSurroundings = async (
         .filter((pod) => !isFinal(pod))
         .map(({ metadata }) => ({ name: metadata.name, createdAt: Date.parse(metadata.creationTimestamp ?? '') })),
     },
-    isGuarded,
+    ...guard,
   };
 };
 

@@ -1,5 +1,7 @@
 import { EIP_POLICY, type EipPolicy } from '../api/eippolicy.ts';
 import { PODEIP, type PodEip } from '../api/podeip.ts';
+import { isFinal, ipv4Of } from '../api/pod.ts';
+import { CloudFault } from '../cloud/fault.ts';
 import type { Cloud, Eip } from '../cloud/port.ts';
 import { allTags, type Cluster } from '../controllers/podeip/calls.ts';
 import { reconcilePodEip } from '../controllers/podeip/controller.ts';
@@ -42,10 +44,11 @@ const HARMLESS: ReadonlySet<(Action | Result)['do']> = new Set([
 
 /**
  * What the controller itself would do first with the PodEIP if it were taken over, under the policies of its namespace;
- * undefined where nothing of that changes an address. Nothing is written.
+ * undefined where nothing of that changes an address. Nothing is written. Rejects with a CloudFault where the cloud
+ * does not answer: what the controller would do is not known then.
  */
 export const rehearse = async (
-  { podEip: seenPodEip, eip: seenEip, node }: SeenPod,
+  { podEip: seenPodEip, eip: seenEip, node, pod, interfaces }: SeenPod,
   adoption: Adoption,
   ports: RehearsalPorts,
   signal: AbortSignal,
@@ -60,12 +63,31 @@ export const rehearse = async (
         tags: new Map([...seenEip.tags, ...allTags(cluster, podEip).map(({ key, value }) => [key, value] as const)]),
       }
     : seenEip;
+  const address = pod && !isFinal(pod) ? ipv4Of(pod) : undefined;
   let first: Action | Result | undefined;
+  let fault: CloudFault | undefined;
+  const noting = async <T>(call: Promise<T>): Promise<T> => {
+    try {
+      return await call;
+    } catch (error) {
+      if (error instanceof CloudFault) fault = error;
+      throw error;
+    }
+  };
   const turn = reconcilePodEip({
     kube: withPodEip(kube, podEip),
     cloud: {
       ...cloud,
-      describeEip: async (id, until) => (id === eip.allocationId ? eip : cloud.describeEip(id, until)),
+      // What was read a moment ago is not asked for again: the account has a limit of calls.
+      describeEip: async (id, until) => (id === eip.allocationId ? eip : noting(cloud.describeEip(id, until))),
+      findNetworkInterfaces: async (where, until) =>
+        where.privateIpAddress === address && where.vpcId === vpcId && interfaces.length > 0
+          ? interfaces
+          : noting(cloud.findNetworkInterfaces(where, until)),
+      findEips: (tags, until) => noting(cloud.findEips(tags, until)),
+      listFreeEips: (until) => noting(cloud.listFreeEips(until)),
+      networkInterfacesOf: (id, until) => noting(cloud.networkInterfacesOf(id, until)),
+      findBandwidthPackage: (id, until) => noting(cloud.findBandwidthPackage(id, until)),
     },
     clock,
     cluster,
@@ -90,6 +112,7 @@ export const rehearse = async (
     },
   });
   await turn(podEip.metadata, signal);
+  if (!first && fault) throw fault;
   return first && !HARMLESS.has(first.do) ? first.do : undefined;
 };
 

@@ -180,6 +180,44 @@ test.serial('a page that carries a token although nothing comes after it ends th
   t.deepEqual(await cloud.networkInterfacesOf('i-other'), []);
 });
 
+test.serial('many addresses are looked up in one call; who holds one of them is told for each', async (t) => {
+  const addresses = ['10.0.0.7', '10.0.0.8', '10.0.0.9', '10.0.0.7'];
+  server.play(({ query }) => ({
+    RequestId: 'REQ-1',
+    NetworkInterfaceSets: {
+      NetworkInterfaceSet:
+        query['PrimaryIpAddress'] === '10.0.0.9'
+          ? [eni('eni-9', { PrivateIpSets: { PrivateIpSet: [{ PrivateIpAddress: '10.0.0.9', Primary: true }] } })]
+          : query['NextToken'] === undefined
+            ? [eni('eni-7'), eni('eni-other', { VpcId: 'vpc-2' })]
+            : [eni('eni-8', { PrivateIpSets: { PrivateIpSet: [{ PrivateIpAddress: '10.0.0.8', Primary: false }] } })],
+    },
+    NextToken: query['NextToken'] === undefined && query['PrimaryIpAddress'] === undefined ? 'more' : '',
+  }));
+  const found = await cloud.findNetworkInterfacesOfMany({ vpcId: 'vpc-1', privateIpAddresses: addresses });
+  t.deepEqual(
+    [...found].map(([address, interfaces]) => [address, interfaces.map((it) => it.networkInterfaceId)]),
+    [
+      ['10.0.0.7', ['eni-7']],
+      ['10.0.0.8', ['eni-8']],
+      ['10.0.0.9', ['eni-9']],
+    ],
+  );
+  t.is(server.requests.length, 3, 'two pages, since not all were on the first, and one primary address');
+  t.like(server.requests[0]?.query, {
+    VpcId: 'vpc-1',
+    'PrivateIpAddress.1': '10.0.0.7',
+    'PrivateIpAddress.3': '10.0.0.9',
+  });
+  t.false(Object.hasOwn(server.requests[0]?.query ?? {}, 'PrivateIpAddress.4'), 'each once');
+  const tooMany = Array.from({ length: 101 }, (_, index) => `10.0.1.${index}`);
+  t.like(await faultOf(cloud.findNetworkInterfacesOfMany({ vpcId: 'vpc-1', privateIpAddresses: tooMany })), {
+    kind: 'refused',
+  });
+  t.is((await cloud.findNetworkInterfacesOfMany({ vpcId: 'vpc-1', privateIpAddresses: [] })).size, 0);
+  t.is(server.requests.length, 3);
+});
+
 const packagePage = (total: number, ...packages: object[]) => ({
   RequestId: 'R',
   TotalCount: total,

@@ -51,6 +51,7 @@ export const notingCloud = (
     leaveBandwidthPackage: () => note('leaveBandwidthPackage', undefined),
     findBandwidthPackage: () => note('findBandwidthPackage', undefined),
     findNetworkInterfaces: () => note('findNetworkInterfaces', []),
+    findNetworkInterfacesOfMany: () => note('findNetworkInterfacesOfMany', new Map()),
     networkInterfacesOf: () => note('networkInterfacesOf', []),
   };
   return { cloud, calls };

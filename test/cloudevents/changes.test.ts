@@ -156,6 +156,24 @@ test('an event that nobody takes is given up after the window, and one that is r
   await world.stop();
 });
 
+test('a token that has lapsed is told at the first event, and once; with a new one everything comes', async (t) => {
+  let isLapsed = true;
+  const { world, kinds, says } = await create({}, () =>
+    isLapsed ? { is: 'later', why: '401', afterMs: undefined } : { is: 'delivered' },
+  );
+  await world.runPod('a', NEW);
+  await world.pass(5_000);
+  t.deepEqual(world.complaints, ['The sink did not take a CloudEvent, and said why; it is tried again']);
+  t.like(world.complained[0], { why: '401', namespace: 'default', pod: 'a' });
+  await world.endPod('a');
+  await world.pass(HOUR);
+  t.is(world.complaints.filter((it) => it.startsWith('The sink did not take')).length, 1, 'once in an outage');
+  isLapsed = false;
+  await says(4);
+  t.deepEqual(kinds('a'), ['allocated', 'associated', 'disassociated', 'released']);
+  await world.stop();
+});
+
 test('an hour without the sink: addresses come and go as ever, and everything is told afterwards', async (t) => {
   let isAway = true;
   const { world, told, kinds, requests } = await create({}, () =>

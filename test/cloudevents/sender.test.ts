@@ -120,11 +120,11 @@ test('the samples of a SinkBinding and of Triggers name what there is', (t) => {
 
 const STATUSES: readonly (readonly [status: number, is: 'delivered' | 'later' | 'refused'])[] = [
   ...[200, 202, 204].map((status) => [status, 'delivered'] as const),
-  ...[307, 404, 408, 409, 425, 429, 500, 502, 503, 504, 599].map((status) => [status, 'later'] as const),
-  ...[400, 401, 403, 405, 410, 413, 415, 422].map((status) => [status, 'refused'] as const),
+  ...[307, 401, 403, 404, 408, 409, 425, 429, 500, 502, 503, 504, 599].map((status) => [status, 'later'] as const),
+  ...[400, 405, 410, 413, 415, 422].map((status) => [status, 'refused'] as const),
 ];
 
-test('each status means what Knative’s data-plane contract says', async (t) => {
+test('each status means what Knative’s data-plane contract says; 401 and 403 are tried again, too', async (t) => {
   let answer: Answer = { status: 202 };
   const sink = await receive(() => answer);
   const sender = createSender(sinkAt(sink.url), new ManualClock());

@@ -47,6 +47,7 @@ const cloud: Partial<Cloud> = {
   describeEip: () => Promise.resolve(eipOf({ status: 'Available' })),
   findEipsByAddress: () => Promise.resolve(new Map()),
   findNetworkInterfaces: () => Promise.resolve([]),
+  findNetworkInterfacesOfMany: () => Promise.resolve(new Map()),
 };
 
 export const MIGRATION_DRIVES: Readonly<Record<string, Drive>> = {

@@ -91,6 +91,11 @@ test('a missing object is undefined, a missing kind is a fault', async (t) => {
   t.is(await kube.get(POD, REF), undefined);
   for (answer of ['404 page not found', statusOf(404, 'NotFound', { details: {} })])
     t.is((await faultOf(kube.get(PODEIP, REF))).kind, 'notFound');
+  answer = statusOf(404, 'NotFound', { details: {}, message: 'the server could not find the requested resource' });
+  t.is(
+    (await faultOf(kube.list(PODEIP))).message,
+    'the server could not find the requested resource: podeips.alibabacloud.com (v1beta1)',
+  );
 });
 
 test('calls go to the right path with the right content type and body', async (t) => {
