@@ -87,6 +87,10 @@ export type FindingId =
   | 'ExistingEipMayScale'
   /** One existing EIP, and more than one pod for certain. */
   | 'ExistingEipForMany'
+  /** One existing EIP and a readiness gate, on a Deployment that keeps the old pod until the new one is Ready. */
+  | 'ExistingEipBlocksRollout'
+  /** The same without the gate: the new pod serves for a while, and has no EIP. */
+  | 'ExistingEipLateInRollout'
   /** Something else in the cluster names the same EIP. */
   | 'EipWantedTwice'
   /** A pod that is reserved while the Service is at zero has an EIP too. */

@@ -74,6 +74,8 @@ export const REASON = {
   SingleLineByTraffic: attention,
   ExistingEipMayScale: attention,
   ExistingEipForMany: attention,
+  ExistingEipBlocksRollout: attention,
+  ExistingEipLateInRollout: attention,
   EipWantedTwice: attention,
   ReservedInstanceKeepsEip: attention,
   ExistingEipInTwoRevisions: attention,

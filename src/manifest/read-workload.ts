@@ -130,7 +130,7 @@ const readService = (object: unknown, of: Kind): ReadWorkload => {
 };
 
 const templated = (of: Kind, metadata: Metadata, spec: TemplatedSpec | undefined): ReadWorkload => {
-  const { template, replicas, parallelism } = spec ?? {};
+  const { template, replicas, parallelism, strategy } = spec ?? {};
   const pods = workloadOf(of, metadata, {
     annotations: template?.metadata?.annotations,
     labels: template?.metadata?.labels,
@@ -139,7 +139,9 @@ const templated = (of: Kind, metadata: Metadata, spec: TemplatedSpec | undefined
     outsideLabels: metadata.labels,
     replicas: of.isKnative || of.kind === 'DaemonSet' ? undefined : (replicas ?? parallelism ?? 1),
   });
-  return { kind: 'workload', workload: labelled(pods, of, metadata.name, spec) };
+  const workload = labelled(pods, of, metadata.name, spec);
+  if (of.kind !== 'Deployment' || !strategy) return { kind: 'workload', workload };
+  return { kind: 'workload', workload: { ...workload, strategy: { type: strategy.type, ...strategy.rollingUpdate } } };
 };
 
 const workloadOf = ({ kind, isKnative }: Kind, metadata: Metadata, source: Source): Workload => {

@@ -35,6 +35,7 @@ const podSpec = z.looseObject({
     }),
   ),
   hostNetwork: maybe(z.boolean()),
+  readinessGates: maybe(z.array(z.object({ conditionType: z.string() }))),
   volumes: maybe(
     z.array(
       z.looseObject({
@@ -73,9 +74,9 @@ export const headSchema = z.object({
 export const podLikeSchema = z.object({ metadata, spec: maybe(podSpec) });
 
 /** A pod of an AdmissionReview, with the fields that the webhook may change. */
-export const podSchema = podLikeSchema.extend({
-  spec: podSpec.extend({ readinessGates: maybe(z.array(z.object({ conditionType: z.string() }))) }),
-});
+export const podSchema = podLikeSchema.extend({ spec: podSpec });
+
+const numberOrShare = maybe(z.union([z.number(), z.string()]));
 
 /** Kinds with a pod template: Deployments and similar kinds, Knative Services and Configurations. */
 export const templatedSchema = z.object({
@@ -84,6 +85,13 @@ export const templatedSchema = z.object({
     template: maybe(template),
     replicas: maybe(z.number()),
     parallelism: maybe(z.number()),
+    /** Of a Deployment. */
+    strategy: maybe(
+      z.object({
+        type: maybe(z.string()),
+        rollingUpdate: maybe(z.object({ maxSurge: numberOrShare, maxUnavailable: numberOrShare })),
+      }),
+    ),
     /** Of a StatefulSet. */
     ordinals: maybe(z.object({ start: maybe(z.number()) })),
     /** These three of a Job. */

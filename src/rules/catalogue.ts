@@ -180,6 +180,16 @@ export const CATALOGUE: Readonly<Record<FindingId, CatalogueEntry>> = {
     'One existing EIP can serve one pod, and there are to be more of them at once.',
     'Run one pod, or ask for new EIPs with pod-with-eip: "true".',
   ),
+  ExistingEipBlocksRollout: entry(
+    'warn',
+    'A Deployment with one existing EIP and the readiness gate can never be rolled out: the old pod, which has the EIP, is kept until the new one is Ready, and that one is not Ready without the EIP.',
+    'Write strategy: { type: Recreate } into the spec of the Deployment, or leave the readiness gate out.',
+  ),
+  ExistingEipLateInRollout: entry(
+    'note',
+    'In a rollout of a Deployment with one existing EIP the new pod serves without it until the old pod has ended.',
+    'Write strategy: { type: Recreate } into the spec of the Deployment, if that matters.',
+  ),
   EipWantedTwice: entry(
     'refuse',
     'Something else in the namespace names the same existing EIP.',
