@@ -38,7 +38,12 @@ export const workloadKindOf = (object: unknown): string | undefined => {
  */
 const MOST_ANNOTATIONS = 5_000;
 
-const METADATA = [['metadata'], ['spec', 'template', 'metadata']] as const;
+const METADATA = [
+  ['metadata'],
+  ['spec', 'template', 'metadata'],
+  ['spec', 'jobTemplate', 'metadata'],
+  ['spec', 'jobTemplate', 'spec', 'template', 'metadata'],
+] as const;
 
 /** Refuses objects with so many annotations that reading them would delay all other requests. */
 const crowded = (object: unknown): Problem | undefined => {
@@ -114,9 +119,13 @@ const readTemplated = (object: unknown, of: Kind): ReadWorkload => {
 
 const readCronJob = (object: unknown, of: Kind): ReadWorkload => {
   const read = cronJobSchema.safeParse(object);
-  return read.success
-    ? templated(of, read.data.metadata, read.data.spec.jobTemplate.spec)
-    : unreadable(read.error, object);
+  if (!read.success) return unreadable(read.error, object);
+  const { metadata, spec } = read.data;
+  const ofJobs = spec.jobTemplate.metadata;
+  // What its Jobs get themselves, their pods get no more than what the CronJob has itself.
+  const annotations = { ...metadata.annotations, ...ofJobs?.annotations };
+  const labels = { ...metadata.labels, ...ofJobs?.labels };
+  return templated(of, { ...metadata, annotations, labels }, spec.jobTemplate.spec);
 };
 
 const readService = (object: unknown, of: Kind): ReadWorkload => {

@@ -58,8 +58,10 @@ const metadata = z.object({
   ownerReferences: maybe(z.array(z.object({ kind: z.string(), name: z.string(), controller: maybe(z.boolean()) }))),
 });
 
+const inner = maybe(z.object({ annotations: maybe(strings), labels: maybe(strings) }));
+
 const template = z.object({
-  metadata: maybe(z.object({ annotations: maybe(strings), labels: maybe(strings) })),
+  metadata: inner,
   spec: maybe(podSpec),
 });
 
@@ -137,7 +139,7 @@ export const routedSchema = z.object({
 /** A CronJob: its pod template is inside its Job template. */
 export const cronJobSchema = z.object({
   metadata,
-  spec: z.object({ jobTemplate: z.object({ spec: maybe(templatedSchema.shape.spec) }) }),
+  spec: z.object({ jobTemplate: z.object({ metadata: inner, spec: maybe(templatedSchema.shape.spec) }) }),
 });
 
 export const namespaceSchema = z.object({ metadata: z.object({ name: z.string(), labels: maybe(strings) }) });

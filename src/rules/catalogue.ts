@@ -108,12 +108,12 @@ export const CATALOGUE: Readonly<Record<FindingId, CatalogueEntry>> = {
   AnnotationOnService: entry(
     'warn',
     'Annotations about EIPs are on the object itself, and its pods get those of its template only.',
-    'Write them into spec.template.metadata.annotations.',
+    'Write them into spec.template.metadata.annotations; in a CronJob into spec.jobTemplate.spec.template.metadata.annotations.',
   ),
   AnnotationAsLabel: entry(
     'warn',
     'A key of an annotation about EIPs is among the labels, where nothing reads it.',
-    'Write it into metadata.annotations of the pod, or into spec.template.metadata.annotations of what makes the pods.',
+    'Write it into metadata.annotations of the pod, or into spec.template.metadata.annotations of what makes the pods (in a CronJob below spec.jobTemplate).',
   ),
   HostNetwork: entry(
     'refuse',

@@ -105,9 +105,12 @@ const relevant = (workload: Workload) => {
     traffic,
     podSpec,
     volumes,
+    strategy,
   } = workload;
   return {
     traffic,
+    strategy,
+    readinessGates: template.spec?.readinessGates ?? [],
     // They choose of the account also where the rest of the pod cannot be read.
     volumes: volumes ?? [],
     // Another image is what most updates bring, and nothing that anything here depends on.
