@@ -96,6 +96,8 @@ export type FindingId =
   /** A pod that is reserved while the Service is at zero has an EIP too. */
   | 'ReservedInstanceKeepsEip'
   | 'ExistingEipInTwoRevisions'
+  /** A Service routes to a Revision that may name the same EIP: nobody here can see it. */
+  | 'RevisionNotKnown'
   /** The virtual node would act on its own key before the controller can. */
   | 'EciKeyWithVirtualNode'
   /** Another controller would make an EIP for the same pod. */

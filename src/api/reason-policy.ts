@@ -79,6 +79,7 @@ export const REASON = {
   EipWantedTwice: attention,
   ReservedInstanceKeepsEip: attention,
   ExistingEipInTwoRevisions: attention,
+  RevisionNotKnown: attention,
   EciKeyWithVirtualNode: attention,
   OtherEipController: attention,
   UncountedOnEci: attention,

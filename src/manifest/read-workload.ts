@@ -88,6 +88,7 @@ interface Source {
   readonly outside: Metadata['annotations'];
   readonly outsideLabels?: Metadata['labels'];
   readonly replicas: number | undefined;
+  readonly templateName?: string | undefined;
 }
 
 const readPodLike = (object: unknown, of: Kind): ReadWorkload => {
@@ -144,6 +145,7 @@ const templated = (of: Kind, metadata: Metadata, spec: TemplatedSpec | undefined
     annotations: template?.metadata?.annotations,
     labels: template?.metadata?.labels,
     spec: template?.spec,
+    templateName: of.isKnative ? template?.metadata?.name : undefined,
     outside: metadata.annotations,
     outsideLabels: metadata.labels,
     replicas: of.isKnative || of.kind === 'DaemonSet' ? undefined : (replicas ?? parallelism ?? 1),
@@ -157,7 +159,7 @@ const workloadOf = ({ kind, isKnative }: Kind, metadata: Metadata, source: Sourc
   const owner = metadata.ownerReferences?.find(({ controller }) => controller === true);
   const { name = metadata.generateName ?? '', namespace = '' } = metadata;
   const own = metadata.labels ?? {};
-  const { annotations = {}, labels, spec, outside = {}, outsideLabels, replicas } = source;
+  const { annotations = {}, labels, spec, outside = {}, outsideLabels, replicas, templateName } = source;
   return {
     kind,
     namespace,
@@ -168,6 +170,7 @@ const workloadOf = ({ kind, isKnative }: Kind, metadata: Metadata, source: Sourc
     annotations,
     outside,
     outsideLabels,
+    templateName,
     template: { metadata: { labels, annotations }, spec },
     hostNetwork: spec?.hostNetwork === true,
     podSpec: readPodSpec(spec),

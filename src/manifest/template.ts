@@ -58,7 +58,7 @@ const metadata = z.object({
   ownerReferences: maybe(z.array(z.object({ kind: z.string(), name: z.string(), controller: maybe(z.boolean()) }))),
 });
 
-const inner = maybe(z.object({ annotations: maybe(strings), labels: maybe(strings) }));
+const inner = maybe(z.object({ name: maybe(z.string()), annotations: maybe(strings), labels: maybe(strings) }));
 
 const template = z.object({
   metadata: inner,

@@ -205,6 +205,11 @@ export const CATALOGUE: Readonly<Record<FindingId, CatalogueEntry>> = {
     'Requests are routed to two Revisions that name the same existing EIP: it is with the pod of one of them, and the other serves without it.',
     'Name another EIP in spec.template.metadata.annotations, or route to one of the two only.',
   ),
+  RevisionNotKnown: entry(
+    'note',
+    'Requests are routed also to a Revision that is not known here, and may name the same existing EIP.',
+    'Make sure that it does not, or give the Revision to knative-eip explain together with the Service.',
+  ),
   EciKeyWithVirtualNode: entry(
     'warn',
     'With enableVirtualNode the controller serves pods on ECI, and a key of ECI’s own makes the virtual node do it instead.',

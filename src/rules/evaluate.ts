@@ -21,7 +21,6 @@ const RULES: readonly Rule[] = [
   manyPods,
   rolloutOfOne,
   duplicateClaims,
-  twoRevisions,
   policy,
   limits,
   uncounted,
@@ -38,6 +37,7 @@ const RULES: readonly Rule[] = [
 
 /** Also where no address is asked for: perhaps one was meant to be. */
 const ALWAYS: readonly Rule[] = [
+  twoRevisions,
   tooLateForEci,
   onTheObject,
   annotationsAsLabels,

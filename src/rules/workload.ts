@@ -47,6 +47,8 @@ export interface Workload {
   readonly strategy?: RolloutStrategy | undefined;
   /** Of a Knative Service: where its requests go; undefined for the latest Revision. */
   readonly traffic?: readonly TrafficTarget[] | undefined;
+  /** Of a Knative Service: the name that its template gives its next Revision; undefined where Knative does. */
+  readonly templateName?: string | undefined;
   /** Of a Knative Service: the Revision that was made of its present template, if that is known to be there. */
   readonly latestRevision?: string | undefined;
   /** Whether it is on its way out. */

@@ -106,9 +106,12 @@ const relevant = (workload: Workload) => {
     podSpec,
     volumes,
     strategy,
+    templateName,
   } = workload;
   return {
     traffic,
+    // Some tools give each Revision a name; nothing depends on it where no Revision is routed to by name.
+    templateName: traffic?.some(({ revisionName }) => revisionName) === true ? templateName : undefined,
     strategy,
     readinessGates: template.spec?.readinessGates ?? [],
     // They choose of the account also where the rest of the pod cannot be read.

@@ -368,9 +368,10 @@ test('a request is read back as it was written, and nothing else is a request', 
     t.is(parseRequest(JSON.stringify({ ...fresh, [String(key)]: value })), undefined, String(key));
 });
 
+const remedyOf = (annotations: Record<string, string>) =>
+  read(annotations).findings.find(({ id }) => id === 'AnnotationsDisagree')?.remedy;
+
 test('of spellings that disagree none is to be kept that would give no EIP to who wants one', (t) => {
-  const remedyOf = (annotations: Record<string, string>) =>
-    read(annotations).findings.find(({ id }) => id === 'AnnotationsDisagree')?.remedy;
   for (const asks of KEYS.withEip)
     for (const refuses of KEYS.withEip.filter((key) => key !== asks))
       t.is(
