@@ -63,6 +63,8 @@ export type FindingId =
   | 'ChangedForECI'
   /** The namespace holds what an EipPolicy lets it hold. */
   | 'QuotaOfNamespaceExceeded'
+  /** It holds so much that the pods of a rollout, which come beside the old ones, have no room. */
+  | 'NoRoomForRollout'
   /** Neither "true" nor "false" where a Knative Service says whether requests wait for the EIP. */
   | 'BeforeTrafficIgnored'
   /** Settings for an EIP, and nothing that asks for one. */

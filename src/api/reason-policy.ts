@@ -62,6 +62,7 @@ export const REASON = {
   UnsupportedByECI: attention,
   ChangedForECI: attention,
   QuotaOfNamespaceExceeded: attention,
+  NoRoomForRollout: attention,
   BeforeTrafficIgnored: attention,
   SettingsWithoutRequest: attention,
   UnknownKey: attention,

@@ -255,6 +255,11 @@ export const CATALOGUE: Readonly<Record<FindingId, CatalogueEntry>> = {
     'The namespace holds as many EIPs, or as much bandwidth, as an EipPolicy or namespaceLimits of the configuration lets it hold, or its share of an account that is nearly full.',
     'Wait until another pod of the namespace gives its EIP back, ask for less, or ask who keeps the policy.',
   ),
+  NoRoomForRollout: entry(
+    'warn',
+    'A limit of the namespace has room for the pods of the workload, and not for those beside them that a rollout begins with: they wait for their EIPs, are not Ready without, and the old ones stay until they are.',
+    'Ask who keeps the policy for a limit that has room for a rollout.',
+  ),
   UncountedOnEci: entry(
     'refuse',
     'An EipPolicy limits the namespace, and the virtual node of ECI would make the EIP without asking whether there is room for it.',

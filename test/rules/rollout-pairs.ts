@@ -1,7 +1,8 @@
 import { READINESS_GATE } from '../../src/api/annotations.ts';
 import type { FindingId } from '../../src/api/finding.ts';
 import type { ClusterFacts } from '../../src/rules/cluster-facts.ts';
-import { K8S, type Pair } from './catalogue-pairs.ts';
+import { UNRESTRICTED } from '../../src/policies/policy.ts';
+import { K8S, type Around, type Pair } from './catalogue-pairs.ts';
 import { deployment, EXISTING, NEW, ONE, service, statefulSet } from './manifests.ts';
 
 export const GATED = { readinessGates: [{ conditionType: READINESS_GATE }] };
@@ -40,6 +41,13 @@ const revisionsNaming = (...eips: readonly string[]): ClusterFacts => ({
   revisions: eips.flatMap((eip, index) =>
     (olderRevision(eip).revisions ?? []).map((it) => ({ ...it, name: `web-0000${index + 1}` })),
   ),
+});
+
+const asking = { annotations: NEW };
+
+const limitedTo = (eips: number, held = 0): Around => ({
+  policy: { ...UNRESTRICTED, names: ['shops'], limits: { eips } },
+  facts: { held: { eips: held, bandwidthMbps: 0 } },
 });
 
 /** Findings about what happens when pods are replaced, or share the requests. */
@@ -111,6 +119,60 @@ export const ROLLOUT_PAIRS = {
       without: splitByName(undefined, {}),
       around: { facts: revisionsNaming('eip-bp1', 'eip-bp1') },
       otherwise: { facts: {} },
+    },
+  ],
+  NoRoomForRollout: [
+    { with: service(asking), without: service(asking), around: limitedTo(1), otherwise: limitedTo(2) },
+    {
+      say: 'with what others hold',
+      with: service(asking),
+      without: service(asking),
+      around: limitedTo(5, 4),
+      otherwise: limitedTo(5, 3),
+    },
+    {
+      say: 'as many as it keeps at least',
+      with: service({ annotations: { ...NEW, 'autoscaling.knative.dev/min-scale': '3' } }),
+      without: service({ annotations: { ...NEW, 'autoscaling.knative.dev/min-scale': '2' } }),
+      around: limitedTo(5),
+    },
+    {
+      say: 'no room for the first pod is more than that',
+      with: service(asking),
+      without: service(asking),
+      around: limitedTo(1),
+      otherwise: limitedTo(1, 1),
+    },
+    {
+      say: 'an existing EIP',
+      with: service(asking),
+      without: service({ annotations: EXISTING }),
+      around: limitedTo(1),
+    },
+    {
+      say: 'a Deployment whose pods are Ready without',
+      with: deployment({ ...asking, spec: GATED }),
+      without: deployment(asking),
+      around: limitedTo(1),
+    },
+    {
+      say: 'a Deployment of four may miss one',
+      with: deployment({ ...asking, spec: GATED, replicas: 3 }),
+      without: deployment({ ...asking, spec: GATED, replicas: 4 }),
+      around: limitedTo(3),
+      otherwise: limitedTo(4),
+    },
+    {
+      say: 'stopped first',
+      with: deployment({ ...asking, spec: GATED }),
+      without: rolledOutBy({ type: 'Recreate' }, { ...asking, spec: GATED }),
+      around: limitedTo(1),
+    },
+    {
+      say: 'a StatefulSet',
+      with: service(asking),
+      without: statefulSet({ ...asking, spec: GATED }),
+      around: limitedTo(1),
     },
   ],
   RevisionNotKnown: [
