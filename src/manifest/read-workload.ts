@@ -124,8 +124,9 @@ const readCronJob = (object: unknown, of: Kind): ReadWorkload => {
   const { metadata, spec } = read.data;
   const ofJobs = spec.jobTemplate.metadata;
   // What its Jobs get themselves, their pods get no more than what the CronJob has itself.
-  const annotations = { ...metadata.annotations, ...ofJobs?.annotations };
-  const labels = { ...metadata.labels, ...ofJobs?.labels };
+  const dropped = spec.template?.metadata;
+  const annotations = { ...metadata.annotations, ...ofJobs?.annotations, ...dropped?.annotations };
+  const labels = { ...metadata.labels, ...ofJobs?.labels, ...dropped?.labels };
   return templated(of, { ...metadata, annotations, labels }, spec.jobTemplate.spec);
 };
 

@@ -139,7 +139,11 @@ export const routedSchema = z.object({
 /** A CronJob: its pod template is inside its Job template. */
 export const cronJobSchema = z.object({
   metadata,
-  spec: z.object({ jobTemplate: z.object({ metadata: inner, spec: maybe(templatedSchema.shape.spec) }) }),
+  /** `template` is no field of it: people write annotations there that are dropped. */
+  spec: z.object({
+    template: maybe(z.object({ metadata: inner })),
+    jobTemplate: z.object({ metadata: inner, spec: maybe(templatedSchema.shape.spec) }),
+  }),
 });
 
 export const namespaceSchema = z.object({ metadata: z.object({ name: z.string(), labels: maybe(strings) }) });

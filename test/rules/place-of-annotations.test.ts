@@ -24,7 +24,12 @@ const KINDS: readonly (readonly [apiVersion: string, kind: string, spec: Tree, o
       ['v1', 'ReplicationController'],
     ] as const
   ).map(([apiVersion, kind]) => [apiVersion, kind, { template }, ['metadata']] as const),
-  ['batch/v1', 'CronJob', { jobTemplate: { spec: { template } } }, ['metadata', 'spec.jobTemplate.metadata']],
+  [
+    'batch/v1',
+    'CronJob',
+    { jobTemplate: { spec: { template } } },
+    ['metadata', 'spec.jobTemplate.metadata', 'spec.template.metadata'],
+  ],
 ];
 
 const objectOf = (apiVersion: string, kind: string, its: Tree): Tree => ({
