@@ -116,7 +116,7 @@ const REASONS: ExplainedReasons = {
   EipReserved: { means: 'The EIP belongs to another namespace.', act: 'See [sharing a cluster](tenants.md).' },
   EipClaimed: {
     means: 'Another pod wants the same EIP.',
-    act: 'An EIP serves one pod: write `autoscaling.knative.dev/max-scale: "1"`, or name another.',
+    act: 'An EIP serves one pod: in a Knative Service write `autoscaling.knative.dev/max-scale: "1"`, in a Deployment `replicas: 1` and `strategy: { type: Recreate }`; or name another.',
   },
   EipInUse: {
     means: 'The EIP is bound to something else.',
@@ -183,6 +183,11 @@ const SYMPTOMS: readonly (readonly [string, string, string])[] = [
     'a Knative Service is not Ready after a rollout with a named EIP',
     '[EipClaimed](#eipclaimed), [HandingOver](#handingover)',
     'write `autoscaling.knative.dev/max-scale: "1"`',
+  ],
+  [
+    'the rollout of a Deployment with a named EIP hangs',
+    '[EipClaimed](#eipclaimed): the rolling update keeps the old pod until the new one is Ready',
+    'write `strategy: { type: Recreate }`',
   ],
   [
     'an address that worked does not answer',

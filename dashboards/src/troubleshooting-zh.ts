@@ -63,7 +63,7 @@ const reasons: ExplainedReasons = {
   EipReserved: { means: '该 EIP 属于另一个命名空间。', act: '参见[多租户集群](../tenants.md)。' },
   EipClaimed: {
     means: '另一个 Pod 申请了同一个 EIP。',
-    act: '一个 EIP 只能服务一个 Pod：写 `autoscaling.knative.dev/max-scale: "1"`，或指定另一个 EIP。',
+    act: '一个 EIP 只能服务一个 Pod：Knative 服务写 `autoscaling.knative.dev/max-scale: "1"`，Deployment 写 `replicas: 1` 和 `strategy: { type: Recreate }`；或指定另一个 EIP。',
   },
   EipInUse: { means: 'EIP 绑定在别处。', act: '先解绑，或对该命名空间允许 `allowEipRob`。' },
   EipLocked: { means: 'EIP 因欠费或安全原因被锁定。', act: '请在控制台解除锁定。' },
@@ -132,6 +132,11 @@ export const CHINESE: TroubleshootingWords = {
       '指定了 EIP 的 Knative 服务发布新版本后没有 Ready',
       '[EipClaimed](#eipclaimed)、[HandingOver](#handingover)',
       '写 `autoscaling.knative.dev/max-scale: "1"`',
+    ],
+    [
+      '指定了 EIP 的 Deployment 滚动更新一直不结束',
+      '[EipClaimed](#eipclaimed)：滚动更新要等新 Pod Ready 后才停止旧 Pod',
+      '写 `strategy: { type: Recreate }`',
     ],
     [
       '原本可用的地址不再响应',

@@ -72,14 +72,17 @@ export interface PodTemplate {
         readonly annotations?: Readonly<Record<string, string>> | undefined;
       }
     | undefined;
-  readonly spec?: Placement | undefined;
+  readonly spec?: GatedPlacement | undefined;
 }
+
+type GatedPlacement = Placement & {
+  readonly readinessGates?: readonly { readonly conditionType: string }[] | undefined;
+};
 
 /** The part of a Pod that this product reads. */
 export interface Pod extends KubeObject {
-  readonly spec: Placement & {
+  readonly spec: GatedPlacement & {
     readonly hostNetwork?: boolean | undefined;
-    readonly readinessGates?: readonly { readonly conditionType: string }[] | undefined;
   };
   readonly status?:
     | {

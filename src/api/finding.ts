@@ -63,6 +63,8 @@ export type FindingId =
   | 'ChangedForECI'
   /** The namespace holds what an EipPolicy lets it hold. */
   | 'QuotaOfNamespaceExceeded'
+  /** It holds so much that the pods of a rollout, which come beside the old ones, have no room. */
+  | 'NoRoomForRollout'
   /** Neither "true" nor "false" where a Knative Service says whether requests wait for the EIP. */
   | 'BeforeTrafficIgnored'
   /** Settings for an EIP, and nothing that asks for one. */
@@ -87,11 +89,17 @@ export type FindingId =
   | 'ExistingEipMayScale'
   /** One existing EIP, and more than one pod for certain. */
   | 'ExistingEipForMany'
+  /** One existing EIP and a readiness gate, on a Deployment that keeps the old pod until the new one is Ready. */
+  | 'ExistingEipBlocksRollout'
+  /** The same without the gate: the new pod serves for a while, and has no EIP. */
+  | 'ExistingEipLateInRollout'
   /** Something else in the cluster names the same EIP. */
   | 'EipWantedTwice'
   /** A pod that is reserved while the Service is at zero has an EIP too. */
   | 'ReservedInstanceKeepsEip'
   | 'ExistingEipInTwoRevisions'
+  /** A Service routes to a Revision that may name the same EIP: nobody here can see it. */
+  | 'RevisionNotKnown'
   /** The virtual node would act on its own key before the controller can. */
   | 'EciKeyWithVirtualNode'
   /** Another controller would make an EIP for the same pod. */

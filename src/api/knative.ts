@@ -62,6 +62,7 @@ export interface KnativeService extends KubeObject {
           | {
               readonly metadata?:
                 | {
+                    readonly name?: string | undefined;
                     readonly annotations?: Readonly<Record<string, string>> | undefined;
                     readonly labels?: Readonly<Record<string, string>> | undefined;
                   }

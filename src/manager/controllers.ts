@@ -21,6 +21,7 @@ import { runController } from '../kube/reconcile-loop.ts';
 import type { Election } from '../kube/lease.ts';
 import type { Kube } from '../kube/port.ts';
 import { createQueue } from '../kube/queue.ts';
+import { SERVICE_LABEL } from '../api/knative.ts';
 import { keyOf, refOf } from '../kube/store.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
@@ -243,6 +244,8 @@ export const runControllers = (parts: OperationParts): Operation => {
       tracker,
       latency,
       purchases,
+      ofService: ({ metadata: { namespace, labels } }) =>
+        caches.podEips.store.by('service', keyOf({ namespace, name: labels?.[SERVICE_LABEL] ?? '' })),
       mayAct,
       serverTime: parts.serverTime,
       changes: cloudEvents?.outbox,

@@ -38,7 +38,12 @@ export const workloadKindOf = (object: unknown): string | undefined => {
  */
 const MOST_ANNOTATIONS = 5_000;
 
-const METADATA = [['metadata'], ['spec', 'template', 'metadata']] as const;
+const METADATA = [
+  ['metadata'],
+  ['spec', 'template', 'metadata'],
+  ['spec', 'jobTemplate', 'metadata'],
+  ['spec', 'jobTemplate', 'spec', 'template', 'metadata'],
+] as const;
 
 /** Refuses objects with so many annotations that reading them would delay all other requests. */
 const crowded = (object: unknown): Problem | undefined => {
@@ -83,6 +88,7 @@ interface Source {
   readonly outside: Metadata['annotations'];
   readonly outsideLabels?: Metadata['labels'];
   readonly replicas: number | undefined;
+  readonly templateName?: string | undefined;
 }
 
 const readPodLike = (object: unknown, of: Kind): ReadWorkload => {
@@ -114,9 +120,14 @@ const readTemplated = (object: unknown, of: Kind): ReadWorkload => {
 
 const readCronJob = (object: unknown, of: Kind): ReadWorkload => {
   const read = cronJobSchema.safeParse(object);
-  return read.success
-    ? templated(of, read.data.metadata, read.data.spec.jobTemplate.spec)
-    : unreadable(read.error, object);
+  if (!read.success) return unreadable(read.error, object);
+  const { metadata, spec } = read.data;
+  const ofJobs = spec.jobTemplate.metadata;
+  // What its Jobs get themselves, their pods get no more than what the CronJob has itself.
+  const dropped = spec.template?.metadata;
+  const annotations = { ...metadata.annotations, ...ofJobs?.annotations, ...dropped?.annotations };
+  const labels = { ...metadata.labels, ...ofJobs?.labels, ...dropped?.labels };
+  return templated(of, { ...metadata, annotations, labels }, spec.jobTemplate.spec);
 };
 
 const readService = (object: unknown, of: Kind): ReadWorkload => {
@@ -130,23 +141,26 @@ const readService = (object: unknown, of: Kind): ReadWorkload => {
 };
 
 const templated = (of: Kind, metadata: Metadata, spec: TemplatedSpec | undefined): ReadWorkload => {
-  const { template, replicas, parallelism } = spec ?? {};
+  const { template, replicas, parallelism, strategy } = spec ?? {};
   const pods = workloadOf(of, metadata, {
     annotations: template?.metadata?.annotations,
     labels: template?.metadata?.labels,
     spec: template?.spec,
+    templateName: of.isKnative ? template?.metadata?.name : undefined,
     outside: metadata.annotations,
     outsideLabels: metadata.labels,
     replicas: of.isKnative || of.kind === 'DaemonSet' ? undefined : (replicas ?? parallelism ?? 1),
   });
-  return { kind: 'workload', workload: labelled(pods, of, metadata.name, spec) };
+  const workload = labelled(pods, of, metadata.name, spec);
+  if (of.kind !== 'Deployment' || !strategy) return { kind: 'workload', workload };
+  return { kind: 'workload', workload: { ...workload, strategy: { type: strategy.type, ...strategy.rollingUpdate } } };
 };
 
 const workloadOf = ({ kind, isKnative }: Kind, metadata: Metadata, source: Source): Workload => {
   const owner = metadata.ownerReferences?.find(({ controller }) => controller === true);
   const { name = metadata.generateName ?? '', namespace = '' } = metadata;
   const own = metadata.labels ?? {};
-  const { annotations = {}, labels, spec, outside = {}, outsideLabels, replicas } = source;
+  const { annotations = {}, labels, spec, outside = {}, outsideLabels, replicas, templateName } = source;
   return {
     kind,
     namespace,
@@ -157,6 +171,7 @@ const workloadOf = ({ kind, isKnative }: Kind, metadata: Metadata, source: Sourc
     annotations,
     outside,
     outsideLabels,
+    templateName,
     template: { metadata: { labels, annotations }, spec },
     hostNetwork: spec?.hostNetwork === true,
     podSpec: readPodSpec(spec),

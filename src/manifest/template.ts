@@ -35,6 +35,7 @@ const podSpec = z.looseObject({
     }),
   ),
   hostNetwork: maybe(z.boolean()),
+  readinessGates: maybe(z.array(z.object({ conditionType: z.string() }))),
   volumes: maybe(
     z.array(
       z.looseObject({
@@ -57,8 +58,10 @@ const metadata = z.object({
   ownerReferences: maybe(z.array(z.object({ kind: z.string(), name: z.string(), controller: maybe(z.boolean()) }))),
 });
 
+const inner = maybe(z.object({ name: maybe(z.string()), annotations: maybe(strings), labels: maybe(strings) }));
+
 const template = z.object({
-  metadata: maybe(z.object({ annotations: maybe(strings), labels: maybe(strings) })),
+  metadata: inner,
   spec: maybe(podSpec),
 });
 
@@ -73,9 +76,9 @@ export const headSchema = z.object({
 export const podLikeSchema = z.object({ metadata, spec: maybe(podSpec) });
 
 /** A pod of an AdmissionReview, with the fields that the webhook may change. */
-export const podSchema = podLikeSchema.extend({
-  spec: podSpec.extend({ readinessGates: maybe(z.array(z.object({ conditionType: z.string() }))) }),
-});
+export const podSchema = podLikeSchema.extend({ spec: podSpec });
+
+const numberOrShare = maybe(z.union([z.number(), z.string()]));
 
 /** Kinds with a pod template: Deployments and similar kinds, Knative Services and Configurations. */
 export const templatedSchema = z.object({
@@ -84,6 +87,13 @@ export const templatedSchema = z.object({
     template: maybe(template),
     replicas: maybe(z.number()),
     parallelism: maybe(z.number()),
+    /** Of a Deployment. */
+    strategy: maybe(
+      z.object({
+        type: maybe(z.string()),
+        rollingUpdate: maybe(z.object({ maxSurge: numberOrShare, maxUnavailable: numberOrShare })),
+      }),
+    ),
     /** Of a StatefulSet. */
     ordinals: maybe(z.object({ start: maybe(z.number()) })),
     /** These three of a Job. */
@@ -129,7 +139,11 @@ export const routedSchema = z.object({
 /** A CronJob: its pod template is inside its Job template. */
 export const cronJobSchema = z.object({
   metadata,
-  spec: z.object({ jobTemplate: z.object({ spec: maybe(templatedSchema.shape.spec) }) }),
+  /** `template` is no field of it: people write annotations there that are dropped. */
+  spec: z.object({
+    template: maybe(z.object({ metadata: inner })),
+    jobTemplate: z.object({ metadata: inner, spec: maybe(templatedSchema.shape.spec) }),
+  }),
 });
 
 export const namespaceSchema = z.object({ metadata: z.object({ name: z.string(), labels: maybe(strings) }) });

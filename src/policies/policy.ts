@@ -279,10 +279,16 @@ interface Excess {
 const excess = (limit: number | undefined, holds: number | undefined, more: number): Excess | undefined =>
   limit !== undefined && (holds ?? 0) + more > limit ? { limit, holds, more } : undefined;
 
+/** How messages about a limit begin to say that it passes once somebody else gives an EIP back. */
+export const GOES_ON = 'it goes on when';
+
+/** What is said where there is room for so many EIPs, and others have it. */
+export const LATER = `${GOES_ON} another pod of the namespace gives its EIP back; ask an operator for a higher limit`;
+
 const REMEDY = {
   neverSoMany: 'ask an operator for a higher limit',
   neverSoWide: 'ask for less bandwidth, or an operator for a higher limit',
-  later: 'it goes on when another pod of the namespace gives its EIP back; ask an operator for a higher limit',
+  later: LATER,
 } as const;
 
 const REMEDY_FOR_MANY = {

@@ -1,5 +1,5 @@
 import { sentence, type Finding } from '../api/finding.ts';
-import { UNRESTRICTED, overLimits, type EffectivePolicy } from './policy.ts';
+import { GOES_ON, UNRESTRICTED, overLimits, type EffectivePolicy } from './policy.ts';
 import type { NewEip } from '../request/request.ts';
 
 /**
@@ -98,8 +98,7 @@ const overShare = (
   const share = Math.floor(accountQuota / Math.max(1, namespaces));
   if (held < share) return undefined;
   const problem = `the account has ${inAccount} of its ${accountQuota} EIPs, and what is left is for namespaces that hold less than ${share}, their share; this one holds ${held}`;
-  const remedy =
-    'it goes on when EIPs are given back; run fewer pods with EIPs, or ask an operator to have the quota raised and to write it into cloud.eipQuota';
+  const remedy = `${GOES_ON} EIPs are given back; run fewer pods with EIPs, or ask an operator to have the quota raised and to write it into cloud.eipQuota`;
   return { reason: 'QuotaOfNamespaceExceeded', message: `${problem}; ${remedy}`, ms: LOOK_AGAIN_MS };
 };
 

@@ -72,7 +72,7 @@ const readerOf = (given: Annotations): Reader => {
     const found = find(setting);
     if (!found) return undefined;
     const { key, text, keys } = found;
-    if (keys.some((other) => given[other] !== text)) findings.push(disagreement(keys, given));
+    if (keys.some((other) => given[other] !== text)) findings.push(disagreement(setting, keys, given));
     const result = reader(text);
     const isWrong = result.kind === 'wrong';
     const said = isWrong ? result.wrong : result.warning;
@@ -90,13 +90,22 @@ const readerOf = (given: Annotations): Reader => {
   return { given, findings, find, read };
 };
 
-const disagreement = (keys: readonly string[], given: Annotations): Finding => ({
+const disagreement = (setting: Setting, keys: readonly string[], given: Annotations): Finding => ({
   id: 'AnnotationsDisagree',
   severity: 'refuse',
   keys,
   problem: `annotations ${keys.map((k) => `${k} (${quote(given[k] ?? '')})`).join(' and ')} mean the same and disagree`,
-  remedy: `keep ${keys[0] ?? ''} only`,
+  remedy: remedyOf(setting, keys, given),
 });
+
+/** Which of them is meant nobody can tell; which one asks for an EIP can be said. */
+const remedyOf = (setting: Setting, keys: readonly string[], given: Annotations): string => {
+  const asking = keys.filter((key) => given[key] === 'true');
+  const others = keys.filter((key) => given[key] === 'false');
+  return setting === 'withEip' && asking.length > 0 && others.length > 0
+    ? `keep ${asking.join(' and ')} for a new EIP, or ${others.join(' and ')} for none`
+    : 'keep the one that you mean';
+};
 
 /** The request, unless something refuses it. */
 const parsed = (findings: readonly Finding[], request: EipRequest | undefined, how: Partial<ParsedRequest>) => {

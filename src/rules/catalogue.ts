@@ -108,12 +108,12 @@ export const CATALOGUE: Readonly<Record<FindingId, CatalogueEntry>> = {
   AnnotationOnService: entry(
     'warn',
     'Annotations about EIPs are on the object itself, and its pods get those of its template only.',
-    'Write them into spec.template.metadata.annotations.',
+    'Write them into spec.template.metadata.annotations; in a CronJob into spec.jobTemplate.spec.template.metadata.annotations.',
   ),
   AnnotationAsLabel: entry(
     'warn',
     'A key of an annotation about EIPs is among the labels, where nothing reads it.',
-    'Write it into metadata.annotations of the pod, or into spec.template.metadata.annotations of what makes the pods.',
+    'Write it into metadata.annotations of the pod, or into spec.template.metadata.annotations of what makes the pods (in a CronJob below spec.jobTemplate).',
   ),
   HostNetwork: entry(
     'refuse',
@@ -180,6 +180,16 @@ export const CATALOGUE: Readonly<Record<FindingId, CatalogueEntry>> = {
     'One existing EIP can serve one pod, and there are to be more of them at once.',
     'Run one pod, or ask for new EIPs with pod-with-eip: "true".',
   ),
+  ExistingEipBlocksRollout: entry(
+    'warn',
+    'A Deployment with one existing EIP and the readiness gate can never be rolled out: the old pod, which has the EIP, is kept until the new one is Ready, and that one is not Ready without the EIP.',
+    'Write strategy: { type: Recreate } into the spec of the Deployment, or leave the readiness gate out.',
+  ),
+  ExistingEipLateInRollout: entry(
+    'note',
+    'In a rollout of a Deployment with one existing EIP the new pod serves without it until the old pod has ended.',
+    'Write strategy: { type: Recreate } into the spec of the Deployment, if that matters.',
+  ),
   EipWantedTwice: entry(
     'refuse',
     'Something else in the namespace names the same existing EIP.',
@@ -194,6 +204,11 @@ export const CATALOGUE: Readonly<Record<FindingId, CatalogueEntry>> = {
     'warn',
     'Requests are routed to two Revisions that name the same existing EIP: it is with the pod of one of them, and the other serves without it.',
     'Name another EIP in spec.template.metadata.annotations, or route to one of the two only.',
+  ),
+  RevisionNotKnown: entry(
+    'note',
+    'Requests are routed also to a Revision that is not known here, and may name the same existing EIP.',
+    'Make sure that it does not, or give the Revision to knative-eip explain together with the Service.',
   ),
   EciKeyWithVirtualNode: entry(
     'warn',
@@ -239,6 +254,11 @@ export const CATALOGUE: Readonly<Record<FindingId, CatalogueEntry>> = {
     'refuse',
     'The namespace holds as many EIPs, or as much bandwidth, as an EipPolicy or namespaceLimits of the configuration lets it hold, or its share of an account that is nearly full.',
     'Wait until another pod of the namespace gives its EIP back, ask for less, or ask who keeps the policy.',
+  ),
+  NoRoomForRollout: entry(
+    'warn',
+    'A limit of the namespace has room for the pods of the workload, and not for those beside them that a rollout begins with: they wait for their EIPs, are not Ready without, and the old ones stay until they are.',
+    'Ask who keeps the policy for a limit that has room for a rollout.',
   ),
   UncountedOnEci: entry(
     'refuse',

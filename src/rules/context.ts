@@ -4,39 +4,39 @@ import { planCreation } from '../request/provisioner.ts';
 import { creationFacts, notAllowed, UNRESTRICTED } from '../policies/policy.ts';
 import { remedyFor, servingOn } from './conflicting-controllers.ts';
 import { finding, writtenKeys, type Rule } from './rule.ts';
+import { READ_KEYS } from './keys.ts';
+import { placeOfAnnotations } from './place-of-annotations.ts';
 import { isForeign, isFreeToName } from './naming.ts';
-import type { Annotations } from './workload.ts';
-
-const ALL_KEYS: readonly string[] = [...new Set(Object.values(KEYS).flat())];
 
 /**
- * Annotations that were written on the object itself. Its pods get those of `spec.template.metadata` and no others
+ * Annotations that were written on the object itself. Its pods get those of their template and no others
  * (knative/serving pkg/reconciler/configuration/resources/revision.go; kubernetes/kubernetes pkg/controller,
  * GetPodFromTemplate).
  */
-const misplacedKeys = (kind: string, outside: Annotations, annotations: Annotations): readonly Finding[] => {
+export const onTheObject: Rule = ({ workload }) => {
+  const { kind, outside, annotations } = workload;
   if (Object.keys(outside).length === 0) return [];
-  const keys = ALL_KEYS.filter((key) => Object.hasOwn(outside, key) && !Object.hasOwn(annotations, key));
+  const keys = READ_KEYS.filter((key) => Object.hasOwn(outside, key) && !Object.hasOwn(annotations, key));
   if (keys.length === 0) return [];
   const [are, them] = keys.length > 1 ? ['are', 'them'] : ['is', 'it'];
+  const where = kind === 'CronJob' ? 'the CronJob itself, or its Jobs' : `the ${kind} itself`;
   return [
     finding(
       'AnnotationOnService',
       keys,
-      `${keys.join(', ')} ${are} on the ${kind} itself, where no pod gets ${them}`,
-      `write ${them} into spec.template.metadata.annotations`,
+      `${keys.join(', ')} ${are} on ${where}, where no pod gets ${them}`,
+      `write ${them} into ${placeOfAnnotations(workload)}`,
     ),
   ];
 };
 
-export const onTheObject: Rule = ({ workload: { kind, outside, annotations } }) =>
-  misplacedKeys(kind, outside, annotations);
+const READ_BY_ECI: readonly string[] = Object.values(KEYS).flat();
 
 /** ECI reads annotations when it makes an instance, and never again. Source: ECI documentation, "Pod annotations". */
 export const tooLateForEci: Rule = ({ workload, target, facts: { before } }) => {
   if (workload.kind !== 'Pod' || before === undefined || target?.on !== 'eci') return [];
   if (!workload.template.spec?.nodeName) return [];
-  const keys = ALL_KEYS.filter((key) => before[key] !== workload.annotations[key]);
+  const keys = READ_BY_ECI.filter((key) => before[key] !== workload.annotations[key]);
   if (keys.length === 0) return [];
   return [
     finding(

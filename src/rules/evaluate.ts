@@ -10,6 +10,7 @@ import { instanceFindings } from './instance-findings.ts';
 import { hostNetwork, statelessOwner } from './owner.ts';
 import { duplicateClaims } from './duplicate-claims.ts';
 import { twoRevisions } from './revision-traffic.ts';
+import { rolloutOfOne } from './rollout.ts';
 import { manyPods, reservedInstance } from './scale.ts';
 import { eciKey, notHonoured, onTheObject, otherController, policy, tooLateForEci } from './context.ts';
 
@@ -18,8 +19,8 @@ const RULES: readonly Rule[] = [
   statelessOwner,
   hostNetwork,
   manyPods,
+  rolloutOfOne,
   duplicateClaims,
-  twoRevisions,
   policy,
   limits,
   uncounted,
@@ -36,6 +37,7 @@ const RULES: readonly Rule[] = [
 
 /** Also where no address is asked for: perhaps one was meant to be. */
 const ALWAYS: readonly Rule[] = [
+  twoRevisions,
   tooLateForEci,
   onTheObject,
   annotationsAsLabels,

@@ -9,6 +9,7 @@ import {
 } from '../api/annotations.ts';
 import type { Finding } from '../api/finding.ts';
 import { nearest } from '../lib/suggest.ts';
+import { placeOfAnnotations } from './place-of-annotations.ts';
 import { finding, writtenKeys, type Rule } from './rule.ts';
 import type { Annotations, Workload } from './workload.ts';
 
@@ -105,7 +106,7 @@ export const labelsAsAnnotations: Rule = ({ workload: { annotations } }) =>
   );
 
 /** Every key that asks for an EIP or says what it is to be like. */
-const READ_KEYS: readonly string[] = [...new Set([...Object.values(KEYS).flat(), EIP_BEFORE_TRAFFIC])];
+export const READ_KEYS: readonly string[] = [...new Set([...Object.values(KEYS).flat(), EIP_BEFORE_TRAFFIC])];
 
 const NO_LABELS: Annotations = {};
 
@@ -115,12 +116,6 @@ const keysAmongLabels = ({ template, outsideLabels = NO_LABELS }: Workload): rea
   // Nearly every object: its labels are few, and none is looked for under forty keys.
   if (![inner, outsideLabels].some((labels) => Object.keys(labels).some((key) => key.includes('eip')))) return [];
   return READ_KEYS.filter((key) => Object.hasOwn(inner, key) || Object.hasOwn(outsideLabels, key));
-};
-
-/** Where annotations of the workload are to be written so that its pods get them. */
-const placeOfAnnotations = ({ kind, owner }: Workload): string => {
-  if (kind !== 'Pod' && kind !== 'Revision') return 'spec.template.metadata.annotations';
-  return owner ? `the annotations of the template of its ${owner.kind}` : 'metadata.annotations';
 };
 
 /** Annotations that were written as labels: `kubectl label` takes the same keys and says nothing. */

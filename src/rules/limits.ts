@@ -1,8 +1,10 @@
+import type { Finding } from '../api/finding.ts';
 import { ECI_KEYS, KEYS } from '../api/annotations.ts';
 import { planCreation } from '../request/provisioner.ts';
 import { creationFacts, isLimited, overLimits, policiesOf, UNRESTRICTED } from '../policies/policy.ts';
 import { overDefaultLimit } from '../policies/purchases.ts';
-import { finding, writtenKeys, type Rule } from './rule.ts';
+import { surplusOf } from './rollout.ts';
+import { finding, writtenKeys, type Rule, type RuleContext } from './rule.ts';
 import { podsOf } from './scale.ts';
 
 /**
@@ -10,13 +12,42 @@ import { podsOf } from './scale.ts';
  * address is not asked for but recorded: one that it has already stays on record under a limit that came later. Under
  * the default limit nobody counts here what the namespace holds, and only what exceeds it by itself is refused.
  */
-export const limits: Rule = ({ workload, target, parsed: { request }, settings, facts: { held } }) => {
-  if (request?.kind !== 'new' || (target === undefined && held === undefined)) return [];
-  const { policy = UNRESTRICTED, namespaceLimits } = settings;
+export const limits: Rule = (it) => {
+  const { workload, target, facts } = it;
+  if (target === undefined && facts.held === undefined) return [];
   const pods = podsOf(workload);
-  const over =
-    overLimits(policy, held, request, pods) ?? overDefaultLimit(namespaceLimits?.eips, policy, { request, pods });
-  return over ? [{ ...over, keys: writtenKeys(over.keys, workload.annotations) }] : [];
+  const over = excessOf(it, pods);
+  if (over) return [{ ...over, keys: writtenKeys(over.keys, workload.annotations) }];
+  const more = surplusOf(workload, pods);
+  const inRollout = more > 0 ? excessOf(it, pods + more) : undefined;
+  if (!inRollout) return [];
+  const [what, remedy] = workload.isKnative
+    ? [
+        'the old Revision keeps its pods until those of the new one are Ready, which wait',
+        'delete the old Revision when a rollout waits',
+      ]
+    : [
+        'no old pod is stopped until a new one is Ready, which waits',
+        'write strategy: { type: Recreate } into the spec of the Deployment',
+      ];
+  return [
+    finding(
+      'NoRoomForRollout',
+      writtenKeys(inRollout.keys, workload.annotations),
+      `in a rollout ${what} for EIPs for which there is no room: ${inRollout.problem}`,
+      `ask an operator for a limit that has room for ${more === 1 ? 'one' : more} more, or ${remedy}`,
+    ),
+  ];
+};
+
+/** The finding about so many pods that ask for new EIPs, which are more than the namespace may hold. */
+const excessOf = (
+  { parsed: { request }, settings, facts: { held } }: RuleContext,
+  pods: number,
+): Finding | undefined => {
+  if (request?.kind !== 'new') return undefined;
+  const { policy = UNRESTRICTED, namespaceLimits } = settings;
+  return overLimits(policy, held, request, pods) ?? overDefaultLimit(namespaceLimits?.eips, policy, { request, pods });
 };
 
 /**

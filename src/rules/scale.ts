@@ -86,7 +86,10 @@ export const manyPods: Rule = ({ workload, parsed: { request } }) => {
       : [];
   }
   if (kind === 'DaemonSet' || (kind === 'Pod' && owner?.kind === 'DaemonSet'))
-    return warn('a DaemonSet has one on each node', 'use a Deployment with one replica');
+    return warn(
+      'a DaemonSet has one on each node',
+      'use a Deployment with replicas: 1 and strategy: { type: Recreate }',
+    );
   return (replicas ?? 1) > 1 ? refuse(`there are to be ${replicas}`, `write 1, ${asNew}`) : [];
 };
 

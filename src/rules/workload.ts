@@ -6,6 +6,14 @@ import { REVISION_LABEL, SERVICE_LABEL, SERVICE_UID, type TrafficTarget } from '
 
 export type Annotations = Readonly<Record<string, string>>;
 
+/** As in a Deployment: what it does not say is undefined, and the two numbers may be percentages. */
+export interface RolloutStrategy {
+  /** `RollingUpdate` or `Recreate`. */
+  readonly type?: string | undefined;
+  readonly maxSurge?: number | string | undefined;
+  readonly maxUnavailable?: number | string | undefined;
+}
+
 /** A pod, or what makes pods, as far as the rules read it. */
 export interface Workload {
   /** As in the manifest: Service (Knative's), Configuration, Revision, Deployment, StatefulSet, Pod, … */
@@ -35,8 +43,12 @@ export interface Workload {
   readonly volumes?: readonly ChoosingVolume[] | undefined;
   /** How many pods at once, where the object says it; a Deployment that says nothing has 1. */
   readonly replicas: number | undefined;
+  /** Of a Deployment: how a rollout replaces its pods. */
+  readonly strategy?: RolloutStrategy | undefined;
   /** Of a Knative Service: where its requests go; undefined for the latest Revision. */
   readonly traffic?: readonly TrafficTarget[] | undefined;
+  /** Of a Knative Service: the name that its template gives its next Revision; undefined where Knative does. */
+  readonly templateName?: string | undefined;
   /** Of a Knative Service: the Revision that was made of its present template, if that is known to be there. */
   readonly latestRevision?: string | undefined;
   /** Whether it is on its way out. */

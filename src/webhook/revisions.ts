@@ -11,11 +11,11 @@ import { CONTEXT_TIMEOUT_MS, readWithin, type ContextReader } from './read-withi
  */
 export const routedRevisions =
   ({ kube, clock, log }: ContextReader): ((workload: Workload) => Promise<ClusterFacts>) =>
-  async ({ kind, isKnative, namespace, annotations, traffic }) => {
-    const names = kind === 'Service' && isKnative ? revisionsToRead(annotations, traffic) : [];
+  async ({ kind, isKnative, namespace, annotations, traffic, templateName: name }) => {
+    const names = kind === 'Service' && isKnative ? revisionsToRead({ annotations, name }, traffic) : [];
     if (names.length === 0) return {};
     const reading = await readWithin(clock, CONTEXT_TIMEOUT_MS, (signal) =>
-      Promise.all(names.map((name) => kube.get(KNATIVE_REVISION, { namespace, name }, signal))),
+      Promise.all(names.map((each) => kube.get(KNATIVE_REVISION, { namespace, name: each }, signal))),
     );
     if (reading.kind === 'unread') {
       log.warn({ namespace }, `The Revisions that a Service routes to cannot be read: ${reading.why}`);

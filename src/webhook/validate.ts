@@ -34,6 +34,11 @@ export interface ValidationFacts {
 interface ObjectChange {
   readonly after: Workload;
   readonly before: Workload | undefined;
+  /**
+   * Whether the template changes, as by another image, in nothing that EIPs depend on: only what a rollout needs is
+   * looked at. @default false
+   */
+  readonly isRolloutOnly?: boolean | undefined;
 }
 
 /** `none`: there is nothing to evaluate. */
@@ -63,7 +68,8 @@ export const changeOf = ({ operation, subResource, namespace, object, oldObject 
   const isNew = !isDeepStrictEqual(templateOf(oldObject), templateOf(object));
   const made = isNew ? { ...after, latestRevision: undefined } : after;
   const isSame = isDeepStrictEqual(relevant(before), relevant(after));
-  return isSame ? NO_CHANGE : { kind: 'change', change: { after: made, before } };
+  const isRolloutOnly = isSame && isNew && KEYS.withEip.some((key) => after.annotations[key] === 'true');
+  return isSame && !isRolloutOnly ? NO_CHANGE : { kind: 'change', change: { after: made, before, isRolloutOnly } };
 };
 
 const templateOf = (object: unknown): unknown =>
@@ -105,9 +111,15 @@ const relevant = (workload: Workload) => {
     traffic,
     podSpec,
     volumes,
+    strategy,
+    templateName,
   } = workload;
   return {
     traffic,
+    // Some tools give each Revision a name; nothing depends on it where no Revision is routed to by name.
+    templateName: traffic?.some(({ revisionName }) => revisionName) === true ? templateName : undefined,
+    strategy,
+    readinessGates: template.spec?.readinessGates ?? [],
     // They choose of the account also where the rest of the pod cannot be read.
     volumes: volumes ?? [],
     // Another image is what most updates bring, and nothing that anything here depends on.
@@ -161,7 +173,7 @@ const bandwidthOf = (workload: Workload, { defaults }: RuleSettings): number => 
  * and total.
  */
 export const validate = (change: ObjectChange, facts: ValidationFacts): Admitted => {
-  const { after, before } = change;
+  const { after, before, isRolloutOnly = false } = change;
   const { settings, onConflict, known } = facts;
   // Which policies mean the namespace is not known without its labels; the virtual node asks the same again.
   const isPolicyKnown = facts.namespaceLabels !== undefined && settings.policy !== undefined;
@@ -172,7 +184,9 @@ export const validate = (change: ObjectChange, facts: ValidationFacts): Admitted
       settings: isPolicyKnown ? settings : { ...settings, instance: undefined },
       facts: { ...known, before: was?.annotations },
     });
-  const findings = evaluated(after, before).filter(({ severity }) => severity !== 'note');
+  const findings = evaluated(after, before).filter(
+    ({ id, severity }) => severity !== 'note' && (!isRolloutOnly || id === 'NoRoomForRollout'),
+  );
   const old = before ? evaluated(before, undefined) : [];
   const wasThere = (it: Finding) =>
     old.some((existing) => said(existing) === said(it) || isLess(it, existing, change, settings));
@@ -202,6 +216,6 @@ export const validateProfiled = (change: ObjectChange, facts: ValidationFacts): 
   const { profile = [], namespaceLabels } = facts;
   const after = profile.length === 0 ? change.after : profiledWorkload(profile, change.after, namespaceLabels).workload;
   if (admitted.denied || after === change.after) return admitted;
-  const { warnings, findings } = validate({ after, before: undefined }, { ...facts, onConflict: 'warn' });
+  const { warnings, findings } = validate({ ...change, after, before: undefined }, { ...facts, onConflict: 'warn' });
   return { ...admitted, warnings: [...new Set([...admitted.warnings, ...warnings])], findings };
 };

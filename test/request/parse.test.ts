@@ -368,6 +368,27 @@ test('a request is read back as it was written, and nothing else is a request', 
     t.is(parseRequest(JSON.stringify({ ...fresh, [String(key)]: value })), undefined, String(key));
 });
 
+const remedyOf = (annotations: Record<string, string>) =>
+  read(annotations).findings.find(({ id }) => id === 'AnnotationsDisagree')?.remedy;
+
+test('of spellings that disagree none is to be kept that would give no EIP to who wants one', (t) => {
+  for (const asks of KEYS.withEip)
+    for (const refuses of KEYS.withEip.filter((key) => key !== asks))
+      t.is(
+        remedyOf({ [asks]: 'true', [refuses]: 'false' }),
+        `keep ${asks} for a new EIP, or ${refuses} for none`,
+        `${asks} ${refuses}`,
+      );
+  const [network, k8s, eci] = KEYS.withEip;
+  t.is(
+    remedyOf({ [network]: 'false', [k8s]: 'true', [eci]: 'true' }),
+    `keep ${k8s} and ${eci} for a new EIP, or ${network} for none`,
+  );
+  t.is(remedyOf({ [network]: 'yes', [k8s]: 'true' }), 'keep the one that you mean');
+  const [one, other] = KEYS.bandwidth;
+  t.is(remedyOf({ ...NEW, [one]: '5', [other]: '10' }), 'keep the one that you mean');
+});
+
 test('the slip of the documentation in the key of a bandwidth package is read, and must not disagree with the right one', (t) => {
   const [slip] = KEYS.bandwidthPackageId.filter((key) => key.startsWith('k8s') && key.includes('bandwith'));
   const right = 'k8s.aliyun.com/eip-common-bandwidth-package-id';

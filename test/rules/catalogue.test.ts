@@ -8,8 +8,9 @@ import { configuration, deployment, EXISTING, evaluated, ONE, pod, service, stat
 import { type Pair, K8S, NET, claim } from './catalogue-pairs.ts';
 import { CONTEXT_PAIRS } from './context-pairs.ts';
 import { REQUEST_PAIRS } from './request-pairs.ts';
+import { ROLLOUT_PAIRS } from './rollout-pairs.ts';
 
-const PAIRS: Readonly<Record<FindingId, readonly Pair[]>> = { ...REQUEST_PAIRS, ...CONTEXT_PAIRS };
+const PAIRS: Readonly<Record<FindingId, readonly Pair[]>> = { ...REQUEST_PAIRS, ...CONTEXT_PAIRS, ...ROLLOUT_PAIRS };
 
 test('every finding of the catalogue has a row, and no row is of another', (t) => {
   t.deepEqual(Object.keys(PAIRS).toSorted(), FINDING_IDS.toSorted());

@@ -1,5 +1,4 @@
 import type { FindingId } from '../../src/api/finding.ts';
-import type { ClusterFacts } from '../../src/rules/cluster-facts.ts';
 import { ACK_EXTEND, OLD_TERWAY, TERWAY_EIP_POOL } from '../../src/rules/conflicting-controllers.ts';
 import { UNRESTRICTED, type EffectivePolicy } from '../../src/policies/policy.ts';
 import { daemonSet, deployment, ECI, EXISTING, NEW, ONE, pod, service, statefulSet } from './manifests.ts';
@@ -10,20 +9,6 @@ const limited = (limits: EffectivePolicy['limits']): EffectivePolicy => ({ ...UN
 const NGINX = { name: 'main', image: 'nginx' };
 
 const ON_OUR_NODE: Around = { instance: { vSwitchIds: ['vsw-1'] } };
-
-/** A Service that routes so much, and perhaps a tag, to its first Revision, and the rest to the latest. */
-const routed = (percent: number, tag?: string, latest = 'web-00002', annotations: object = { ...EXISTING, ...ONE }) => {
-  const traffic = [
-    { revisionName: 'web-00001', percent, tag },
-    { latestRevision: true, percent: 100 - percent },
-  ];
-  const made = service({ annotations }) as { readonly spec: object };
-  return { ...made, spec: { ...made.spec, traffic }, status: { latestCreatedRevisionName: latest } };
-};
-
-const olderRevision = (eip = 'eip-bp1', namespace = 'default'): ClusterFacts => ({
-  revisions: [{ namespace, name: 'web-00001', annotations: { [`${K8S}eci-eip-instanceid`]: eip } }],
-});
 
 /** Findings that depend on the workload, on others in the cluster, on policies or on where it runs. */
 export const CONTEXT_PAIRS = {
@@ -100,36 +85,6 @@ export const CONTEXT_PAIRS = {
           'autoscaling.knative.dev/min-scale': '1',
         },
       }),
-    },
-  ],
-  ExistingEipInTwoRevisions: [
-    { say: 'half and half', with: routed(50), without: routed(0), around: { facts: olderRevision() } },
-    { say: 'by a tag alone', with: routed(0, 'old'), without: routed(0), around: { facts: olderRevision() } },
-    {
-      say: 'the older one names another EIP',
-      with: routed(50),
-      without: routed(50),
-      around: { facts: olderRevision() },
-      otherwise: { facts: olderRevision('eip-bp2') },
-    },
-    {
-      say: 'the one that is named is the latest one',
-      with: routed(50),
-      without: routed(50, undefined, 'web-00001'),
-      around: { facts: olderRevision() },
-    },
-    {
-      say: 'the template asks for an EIP of each pod’s own',
-      with: routed(50),
-      without: routed(50, undefined, undefined, NEW),
-      around: { facts: olderRevision() },
-    },
-    {
-      say: 'a Revision of another namespace',
-      with: routed(50),
-      without: routed(50),
-      around: { facts: olderRevision() },
-      otherwise: { facts: olderRevision('eip-bp1', 'elsewhere') },
     },
   ],
   EciKeyWithVirtualNode: [

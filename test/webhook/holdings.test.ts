@@ -11,6 +11,7 @@ import { systemClock as clock } from '../../src/lib/clock.ts';
 import { silentLog as log } from '../../src/lib/log.ts';
 import { readWorkload } from '../../src/manifest/read-workload.ts';
 import { deployment, EXISTING, NEW, pod, service, settings, statefulSet } from '../rules/manifests.ts';
+import { GATED } from '../rules/rollout-pairs.ts';
 
 const meta = (name: string, more: object = {}) => ({ name, uid: name, resourceVersion: '1', ...more });
 const few: EipPolicy = { metadata: meta('few'), spec: { limits: { eips: 3 } } };
@@ -175,4 +176,23 @@ test('an update is refused for what it asks for more, never for what was too muc
   t.false((await review(web(2), deployment({ replicas: 2 }))).allowed, 'it has not asked for any before');
   t.true((await review(web(2, { 'k8s.aliyun.com/eip-bandwidth': '4' }), web(2))).allowed);
   t.true((await review(deployment({ replicas: 2 }), web(2))).allowed);
+});
+
+/** One pod that is Ready only with its EIP, where two of three are held by others. */
+const gated = (image: string, annotations: object = NEW) =>
+  deployment({ annotations, replicas: 1, spec: { ...GATED, containers: [{ image }] } });
+
+test('an update that brings another image only is warned where a rollout has no room, and of nothing else', async (t) => {
+  const warned = await review(gated('b'), gated('a'));
+  t.is(warned.warnings?.length, 1);
+  t.regex(
+    warned.warnings?.[0] ?? '',
+    /^NoRoomForRollout: .* may hold 3 EIPs at once and holds 2, and 2 more are asked for/u,
+  );
+  t.true(warned.allowed);
+  t.is((await review(gated('a'), gated('a'))).warnings, undefined, 'no rollout');
+  const odd = { ...NEW, 'k8s.aliyun.com/eip-bandwith': '5' };
+  t.is((await review(gated('b', odd), gated('a', odd))).warnings?.length, 1, 'what was there is not said again');
+  const wrong = { ...NEW, 'k8s.aliyun.com/eip-bandwidth': '0' };
+  t.is((await review(gated('b', wrong), gated('a', wrong))).warnings, undefined, 'nor refused');
 });

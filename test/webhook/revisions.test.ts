@@ -10,6 +10,8 @@ import { EXISTING, NEW, ONE, service, settings } from '../rules/manifests.ts';
 
 type Answer = { readonly response: { readonly allowed: boolean; readonly warnings?: readonly string[] } };
 
+type Templated = { readonly spec: { readonly template: { readonly metadata: object; readonly spec: object } } };
+
 const OLD = 'web-00001';
 const SPLIT = [
   { revisionName: OLD, percent: 50 },
@@ -58,6 +60,15 @@ test('who splits the traffic between two Revisions that name one EIP is warned, 
   t.deepEqual(answer.warnings, [
     'ExistingEipInTwoRevisions: eip-bp1 is named by Revision web-00001 and by the latest Revision, web-00002; spec.traffic routes to all of them, and an EIP can serve one pod only; name another EIP in the template, or route to one of them only',
   ]);
+});
+
+test('who routes by name to the Revision that the template names, and to an older one with the same EIP, is warned', async (t) => {
+  const { metadata, spec } = (service({ annotations: { ...EXISTING, ...ONE } }) as Templated).spec.template;
+  const template = { metadata: { ...metadata, name: 'web-v2' }, spec };
+  const traffic = [OLD, 'web-v2'].map((revisionName) => ({ revisionName, percent: 50 }));
+  const { answer, asked } = await review(EXISTING, {}, { template, traffic });
+  t.deepEqual(asked, [OLD], 'the one of the template is not there yet');
+  t.regex(answer.warnings?.join() ?? '', /^ExistingEipInTwoRevisions: .* by the latest Revision, web-v2; /u);
 });
 
 test('nothing is asked for a Service that names no EIP, and nothing said of traffic that did not change', async (t) => {

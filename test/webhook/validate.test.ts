@@ -2,6 +2,7 @@ import test from 'ava';
 import { readReview, writeReview } from '../../src/webhook/review.ts';
 import { changeOf, validate, type ValidationFacts } from '../../src/webhook/validate.ts';
 import { deployment, EXISTING, NEW, ONE, pod, service, settings } from '../rules/manifests.ts';
+import { GATED, rolledOutBy } from '../rules/rollout-pairs.ts';
 
 const facts: ValidationFacts = {
   settings,
@@ -96,6 +97,8 @@ test('every kind that makes pods is judged', (t) => {
     );
 });
 
+const GATED_ONE = { annotations: EXISTING, spec: GATED };
+
 /** Old, new, and what becomes of the change. */
 const CHANGES: readonly (readonly [
   say: string,
@@ -119,6 +122,13 @@ const CHANGES: readonly (readonly [
     }),
     'unasked',
   ],
+  [
+    'a rolling update comes in',
+    rolledOutBy({ type: 'Recreate' }, GATED_ONE),
+    rolledOutBy(undefined, GATED_ONE),
+    'warned',
+  ],
+  ['a readiness gate comes in', deployment({ annotations: EXISTING }), deployment(GATED_ONE), 'warned'],
   ['a key comes in as a label', service({}), service({ labels: { 'k8s.aliyun.com/eci-with-eip': 'true' } }), 'warned'],
   [
     'a key was a label before',

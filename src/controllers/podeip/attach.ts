@@ -8,6 +8,7 @@ import { awaitDetached } from './detached.ts';
 import { holdFirst, holding } from './holding.ts';
 import { notVisibleYet } from './ownership.ts';
 import { areContainersReady, isOfFormerService, isSameService, hasPriorityOver, routingIn } from './handover-order.ts';
+import { isOfSameDeployment, keptByDeployment } from './deployment-rollout.ts';
 import { isAnnounced, isGated, isGateOpen } from '../../api/pod.ts';
 import type { PodRequest } from './pod-request.ts';
 import { asDescribed, isBoundTo, latestBinding, readRecord, type PodEipRecord } from './record.ts';
@@ -121,6 +122,8 @@ const resolveConflict = (
   const { seen, podEip } = it;
   const { allocationId } = eip;
   const others = competitors.filter((competitor) => !isSameService(podEip, competitor.podEip));
+  const before = others.find((competitor) => isOfSameDeployment(pod, competitor.podEip));
+  if (before) return fail('EipClaimed', keptByDeployment(pod, before.podEip, allocationId));
   if (others.some((competitor) => !isOfFormerService(podEip, competitor.podEip)))
     return fail('EipClaimed', `${allocationId} is wanted by another pod already; an EIP can serve one pod only`);
   const [former] = others;

@@ -36,7 +36,9 @@ import { fieldsOf, logSentence, outcomeFields, TAGS_DROPPED } from './log-fields
 import { whyNotHeld } from './hold-failure.ts';
 import { lookAhead, readUnlessAhead, type ReadPorts } from './reads.ts';
 import { readinessBefore } from './status.ts';
+import type { Trouble } from '../../cloud/fault-history.ts';
 import { isInUse, tell, tellTrouble, toldBefore, warn, warningOf, type ReportPorts } from './report.ts';
+import { sayRollout } from './rollout-room.ts';
 import { asOfAsking } from './quiet.ts';
 import { isSettled } from './safeguards.ts';
 import { endQuiet, noteTransfer } from './sending.ts';
@@ -56,6 +58,8 @@ export interface PodEipPorts extends Omit<ActionPorts, 'announce'>, ObservePorts
   readonly latency?: LatencyTracker | undefined;
   /** What namespaces have bought; undefined if nobody counts. */
   readonly purchases?: Pick<PurchaseHistory, 'of' | 'decided' | 'bought'> | undefined;
+  /** See `decideCounted`. */
+  readonly ofService?: ((podEip: PodEip) => Iterable<PodEip>) | undefined;
   /** Whether this process may still change anything: false once the leadership is in doubt. */
   readonly mayAct: () => boolean;
   /** Called once it is known that AllocateEipAddress drops its tags. */
@@ -357,7 +361,8 @@ const faulted = async (
   // A pause after a transient fault is not reported yet; any other reason, such as an address that is taken, is.
   const isOwnReason = refusal !== undefined && refusal.reason !== FAULT[kind].reason;
   const view = refusal && { reason: refusal.reason, needsSomebody: needsSomebody || isOwnReason };
-  const { trouble, isUnreported } = tracker.faults.failed(subjectOf(seen), name, fault, view);
+  const { trouble: said, isUnreported } = tracker.faults.failed(subjectOf(seen), name, fault, view);
+  const trouble = said && name === 'Allocate' && isQuotaOfEips(code) ? withRollout(said, seen, ports) : said;
   log[isUnreported ? 'warn' : 'debug']({ kind, action, code, requestId, ...fieldsOf(seen) }, message);
   if (trouble) {
     if (needsSomebody && seen.podEip) changes?.refused(seen.podEip, trouble);
@@ -370,6 +375,13 @@ const faulted = async (
   }
   return requeueAfter(fault, refusal, ports.settings);
 };
+
+/** Whether the account has no EIP left, and not no money. Source: VPC API, error codes of AllocateEipAddress. */
+const isQuotaOfEips = (code: string | undefined): boolean => code?.startsWith('QuotaExceeded.') === true;
+
+/** The same, with what keeps the rollout where an older Revision has an EIP. */
+const withRollout = (trouble: Trouble, seen: ObservedState, { ofService }: PodEipPorts): Trouble =>
+  ofService ? { ...trouble, message: sayRollout(trouble.message, seen, ofService) } : trouble;
 
 /** The refusal because of which this step of the PodEIP is not repeated before some time has passed. */
 const refusalOf = (step: string, { podEip }: ObservedState, { tracker }: PodEipPorts): RefusedChange | undefined => {

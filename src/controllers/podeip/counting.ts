@@ -2,6 +2,7 @@ import type { PodEip } from '../../api/podeip.ts';
 import type { Purchases } from '../../policies/purchases.ts';
 import type { ClaimedOffers } from './claimed-offers.ts';
 import { decide } from './decide.ts';
+import { isForLater, sayRollout } from './rollout-room.ts';
 import type { ObservedState, Settings } from './observation.ts';
 import { isReadStep, type Step } from './step.ts';
 
@@ -16,6 +17,8 @@ interface CountingPorts {
   /** Undefined if nobody counts. */
   readonly purchases?: Counter | undefined;
   readonly tracker: { readonly offers: ClaimedOffers };
+  /** The PodEIPs of the Knative Service of this one, from the cache. @default none */
+  readonly ofService?: ((podEip: PodEip) => Iterable<PodEip>) | undefined;
 }
 
 /**
@@ -23,7 +26,10 @@ interface CountingPorts {
  * choice, from its decision on: nothing comes in between, so that pods which are served together neither exceed a limit
  * together nor choose the same EIP.
  */
-export const decideCounted = (seen: ObservedState, { settings, purchases, tracker }: CountingPorts): Step => {
+export const decideCounted = (
+  seen: ObservedState,
+  { settings, purchases, tracker, ofService }: CountingPorts,
+): Step => {
   const { podEip } = seen;
   if (podEip?.spec.allocationID !== '') return decide(seen, settings);
   const { uid } = podEip.metadata;
@@ -31,5 +37,6 @@ export const decideCounted = (seen: ObservedState, { settings, purchases, tracke
   const step = decide({ ...seen, purchases: purchases?.of(podEip), claimedOffers }, settings);
   if (!isReadStep(step)) purchases?.decided(podEip, step.do === 'Allocate');
   if (step.do === 'AssignSuccessor') tracker.offers.claim(step.predecessor.metadata.uid, uid);
-  return step;
+  if (step.do !== 'Fail' || step.reason !== 'QuotaOfNamespaceExceeded' || !ofService) return step;
+  return isForLater(step.message) ? { ...step, message: sayRollout(step.message, seen, ofService) } : step;
 };

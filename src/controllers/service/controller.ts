@@ -74,6 +74,7 @@ export const createServiceCache = ({ log, ...ports }: ServiceCacheOptions): Serv
       spec: {
         template: {
           metadata: {
+            name: spec?.template?.metadata?.name,
             annotations: spec?.template?.metadata?.annotations,
             labels: readLabels(spec?.template?.metadata?.labels),
           },
@@ -180,7 +181,7 @@ const routedRevisions = async (
   log: Log,
   { metadata: { namespace = '', name }, spec }: KnativeService,
 ): Promise<readonly RevisionFacts[]> => {
-  const names = revisionsToRead(spec?.template?.metadata?.annotations, spec?.traffic);
+  const names = revisionsToRead(spec?.template?.metadata, spec?.traffic);
   try {
     const found = await Promise.all(names.map((each) => kube.get(KNATIVE_REVISION, { namespace, name: each })));
     return found.flatMap((it) =>

@@ -176,6 +176,7 @@ export const findingsOf = (
     hostNetwork: false,
     replicas: undefined,
     traffic: spec?.traffic,
+    templateName: spec?.template?.metadata?.name,
     latestRevision: status?.latestCreatedRevisionName,
     isEnding: metadata.deletionTimestamp !== undefined,
   };
