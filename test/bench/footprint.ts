@@ -11,7 +11,7 @@
  *   npm run build && npm run bench:footprint
  *   npm run bench:footprint -- --pods 0,10000,50000 --runs 3
  *   npm run bench:footprint -- --pods 50000 --no-managed-fields
- *   npm run bench:footprint -- --pods 10000 --informer          beside client-node's informer, which takes 2 GB for 50,000
+ *   npm run bench:footprint -- --pods 10000 --informer       beside client-node's informer, with 2 GB for 50,000
  *   npm run bench:footprint -- --entry dist/main.js
  *   npm run bench:footprint -- --entry src/main.ts --options ''
  */
@@ -19,8 +19,6 @@ import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -43,6 +41,7 @@ import { createHome } from '../e2e/rights.ts';
 import { definitionOf } from '../harness/cluster.ts';
 import { freePort } from '../harness/free-port.ts';
 import { configuration } from '../harness/settings.ts';
+import { serveWithPods } from './many-pods.ts';
 
 const run = promisify(execFile);
 const ROOT = new URL('../../', import.meta.url).pathname;
@@ -54,7 +53,6 @@ const POLL_MS = 20;
 const SELDOM_MS = 200;
 /** How long after it is ready the memory is looked at again. */
 const LATER_MS = 10_000;
-const ASKING_ONE_IN = 100;
 
 /** What the image gives to Node: by its environment and on its command line. */
 const imageOptions = (): string => {
@@ -77,160 +75,6 @@ const { values } = parseArgs({
 });
 
 const options = values.options.split(' ').filter((it) => it !== '');
-
-const FIRST_LABELS = Array.from({ length: 12 }, (_, n) => `team.example/label-${n}`);
-const SETTINGS = Array.from({ length: 30 }, (_, n) => `SETTING_${n}`);
-const CONDITIONS = ['Initialized', 'Ready', 'ContainersReady', 'PodScheduled'];
-
-/** `{ "f:a": {}, … }`, as metadata.managedFields says what somebody has written. */
-const fields = (names: readonly string[], within: object = {}): object =>
-  Object.fromEntries(names.map((name) => [name === '.' || name.includes(':') ? name : `f:${name}`, within]));
-
-/** Who has written what of a pod, as API servers note it: the ReplicaSet's controller all but the status. */
-const managedFields = (annotation: string): object[] => {
-  const container = {
-    '.': {},
-    'f:env': {
-      '.': {},
-      ...fields(
-        SETTINGS.map((name) => `k:{"name":"${name}"}`),
-        fields(['.', 'name', 'value']),
-      ),
-    },
-    ...fields(['image', 'imagePullPolicy', 'name', 'resources', 'terminationMessagePath', 'terminationMessagePolicy']),
-  };
-  const time = '2026-01-01T00:00:00Z';
-  const written = (manager: string, fieldsV1: object, more: object = {}) => ({
-    manager,
-    operation: 'Update',
-    apiVersion: 'v1',
-    time,
-    fieldsType: 'FieldsV1',
-    fieldsV1,
-    ...more,
-  });
-  return [
-    written('kube-controller-manager', {
-      'f:metadata': {
-        'f:annotations': { '.': {}, ...fields([annotation]) },
-        'f:generateName': {},
-        'f:labels': { '.': {}, ...fields(FIRST_LABELS) },
-        'f:ownerReferences': { '.': {}, 'k:{"uid":"rs"}': {} },
-      },
-      'f:spec': {
-        'f:containers': fields(['k:{"name":"user-container"}', 'k:{"name":"queue-proxy"}'], container),
-        ...fields(['dnsPolicy', 'enableServiceLinks', 'restartPolicy', 'schedulerName', 'securityContext']),
-        'f:terminationGracePeriodSeconds': {},
-      },
-    }),
-    written(
-      'kubelet',
-      {
-        'f:status': {
-          'f:conditions': fields(
-            CONDITIONS.map((type) => `k:{"type":"${type}"}`),
-            fields(['.', 'lastProbeTime', 'lastTransitionTime', 'status', 'type']),
-          ),
-          ...fields(['containerStatuses', 'hostIP', 'phase', 'podIP', 'podIPs', 'startTime']),
-        },
-      },
-      { subresource: 'status' },
-    ),
-  ];
-};
-
-const asksForAddress = (index: number): boolean => index % ASKING_ONE_IN === 0;
-
-const nameOf = (index: number): string =>
-  `checkout-frontend-00001-deployment-7f6d9c5b8-${index.toString(36).padStart(5, '0')}`;
-
-const metadataOf = (index: number): object => {
-  const [annotation, value] = asksForAddress(index)
-    ? (['k8s.aliyun.com/pod-with-eip', 'true'] as const)
-    : (['note', 'x'.repeat(500)] as const);
-  return {
-    name: nameOf(index),
-    namespace: `team-${index % 50}`,
-    uid: `00000000-0000-4000-8000-${index.toString(16).padStart(12, '0')}`,
-    resourceVersion: '1',
-    creationTimestamp: '2026-01-01T00:00:00Z',
-    labels: Object.fromEntries(FIRST_LABELS.map((label, n) => [label, `value-${n}`])),
-    annotations: { [annotation]: value },
-    ownerReferences: [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'rs', uid: 'rs', controller: true }],
-    ...(values['no-managed-fields'] ? {} : { managedFields: managedFields(annotation) }),
-  };
-};
-
-/** A pod as the API server has it, and as Knative's are: 6 KB, and 5 KB more that say who has written what of them. */
-const podOf = (index: number): object => {
-  const env = SETTINGS.map((name, n) => ({ name, value: `https://service-${n}.example/` }));
-  const container = (of: string) => ({
-    name: of,
-    image: `registry.example/${of}:1.2.3`,
-    env,
-    ports: [],
-    resources: {},
-  });
-  return {
-    metadata: metadataOf(index),
-    spec: { containers: [container('user-container'), container('queue-proxy')] },
-    status: {
-      phase: 'Pending',
-      conditions: CONDITIONS.map((type) => ({
-        type,
-        status: 'False',
-        lastTransitionTime: '2026-01-01T00:00:00Z',
-      })),
-    },
-  };
-};
-
-const pass = (url: string, incoming: IncomingMessage, answer: ServerResponse): void => {
-  const { method, headers, url: path = '' } = incoming;
-  const outgoing = request(`${url}${path}`, { method, headers }, (response) => {
-    answer.writeHead(response.statusCode ?? 502, response.headers);
-    response.pipe(answer);
-  });
-  outgoing.on('error', () => answer.destroy());
-  answer.on('close', () => outgoing.destroy());
-  incoming.pipe(outgoing);
-};
-
-const ONE_POD = /^\/api\/v1\/namespaces\/[^/]+\/pods\/[^/]+-([0-9a-z]+)$/u;
-
-/** An API server like the one at `url`, but with these pods: page by page, whole or their metadata, and one by one. */
-const serveWithPods = async (url: string, count: number) => {
-  const server = createServer((incoming, answer) => {
-    const { pathname, searchParams } = new URL(incoming.url ?? '/', 'http://127.0.0.1');
-    const [, one] = (incoming.method === 'GET' && ONE_POD.exec(pathname)) || [];
-    if (count === 0 || (pathname !== '/api/v1/pods' && one === undefined)) return pass(url, incoming, answer);
-    answer.writeHead(200, { 'content-type': 'application/json' });
-    if (one !== undefined) {
-      return answer.end(JSON.stringify({ kind: 'Pod', apiVersion: 'v1', ...podOf(Number.parseInt(one, 36)) }));
-    }
-    if (searchParams.has('watch')) return answer.flushHeaders();
-    const from = Number(searchParams.get('continue') ?? 0);
-    const to = Math.min(count, from + Number(searchParams.get('limit') ?? count));
-    const metadata = { resourceVersion: '1', ...(to < count && { continue: String(to) }) };
-    const page = <T>(itemOf: (index: number) => T) => Array.from({ length: to - from }, (_, n) => itemOf(from + n));
-    if (incoming.headers.accept?.startsWith('application/json;as=PartialObjectMetadataList;') === true) {
-      const type = { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1' };
-      const items = page((index) => ({ ...type, metadata: metadataOf(index) }));
-      const list = { kind: 'PartialObjectMetadataList', apiVersion: 'meta.k8s.io/v1', metadata, items };
-      return answer.end(JSON.stringify(list));
-    }
-    return answer.end(JSON.stringify({ kind: 'PodList', apiVersion: 'v1', metadata, items: page(podOf) }));
-  });
-  // As API servers, which close no connection after Node's five seconds: whoever parses for so long would lose his.
-  server.keepAliveTimeout = 180_000;
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  const { port } = server.address() as AddressInfo;
-  const close = async () => {
-    server.closeAllConnections();
-    await once(server.close(), 'close');
-  };
-  return { url: `http://127.0.0.1:${port}`, close };
-};
 
 interface Cost {
   readonly cpuMs: number;
@@ -392,7 +236,7 @@ const HEAD = [
 row(...HEAD);
 row(...HEAD.map(() => '---'));
 for (const pods of values.pods.split(',').map(Number)) {
-  const front = await serveWithPods(api.url, pods);
+  const front = await serveWithPods(api.url, { count: pods, withManagedFields: !values['no-managed-fields'] });
   const runs: (Awaited<ReturnType<typeof measure>> & Readonly<Record<Ratio, number>>)[] = [];
   for (let index = 0; index < Number(values.runs); index += 1) {
     const [base, empty] = pods === 0 ? [await nothing()] : [await fetchAndParse(front.url), await measure(api.url, 0)];
