@@ -54,7 +54,11 @@ const REASONS: ExplainedReasons = {
   NotScheduled: { means: 'The pod has no node.', act: '`kubectl describe pod` says why.' },
   NoPodIP: { means: 'The pod has no private address yet.', act: '`kubectl describe pod`, if it stays.' },
   NoInterfaceYet: { means: 'No network interface shows the pod’s address yet.', act: PASSES },
-  EipNotVisibleYet: { means: 'The cloud has made the EIP and does not list it yet.', act: PASSES },
+  EipNotVisibleYet: {
+    means:
+      'The cloud has made the EIP and does not list it yet; or the virtual node has not made the instance that brings it.',
+    act: 'Nothing, it passes by itself; unless the message names a reason why the virtual node does not run the pod: do what that says, as in the status of the pod.',
+  },
   InTransition: { means: 'The cloud is binding or unbinding the EIP.', act: PASSES },
   HandingOver: { means: 'Another pod of the same Service gives the EIP up first.', act: PASSES },
   JoiningBandwidthPackage: { means: 'The EIP is entering its bandwidth plan.', act: PASSES },

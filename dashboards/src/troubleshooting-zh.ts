@@ -22,7 +22,10 @@ const reasons: ExplainedReasons = {
   NotScheduled: { means: 'Pod 还没有节点。', act: '原因见 `kubectl describe pod`。' },
   NoPodIP: { means: 'Pod 还没有私网地址。', act: '如果一直如此，请看 `kubectl describe pod`。' },
   NoInterfaceYet: { means: '还没有弹性网卡显示该 Pod 的地址。', act: PASSES },
-  EipNotVisibleYet: { means: '云上已创建 EIP，但还查询不到。', act: PASSES },
+  EipNotVisibleYet: {
+    means: '云上已创建 EIP，但还查询不到；或者虚拟节点还没有创建带来该 EIP 的实例。',
+    act: '无需处理，会自行恢复；如果消息中说明了虚拟节点为什么不运行该 Pod，请按该说明（与 Pod 状态中的相同）处理。',
+  },
   InTransition: { means: '云上正在绑定或解绑 EIP。', act: PASSES },
   HandingOver: { means: '同一服务的另一个 Pod 先交出 EIP。', act: PASSES },
   JoiningBandwidthPackage: { means: 'EIP 正在加入共享带宽。', act: PASSES },

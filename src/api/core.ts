@@ -89,6 +89,7 @@ export interface Pod extends KubeObject {
         readonly phase?: string | undefined;
         /** Why it is in this phase, in CamelCase; written by the kubelet or virtual node. */
         readonly reason?: string | undefined;
+        readonly message?: string | undefined;
         readonly podIP?: string | undefined;
         readonly podIPs?: readonly { readonly ip: string }[] | undefined;
         readonly hostIP?: string | undefined;

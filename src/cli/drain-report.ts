@@ -23,6 +23,10 @@ const WOULD = {
 const costsOf = ({ origin }: Holding): string =>
   origin === 'bought' ? 'yes, until you release it' : 'as before: it was yours already';
 
+/** What has happened, once the PodEIP is gone: one without an ID until its end had bought nothing. */
+export const endedAs = (holding: Holding, how: 'release' | 'keep'): Drained['outcome'] =>
+  how === 'release' && holding.allocationId === '' ? 'nothing held' : outcomeOf(holding, how);
+
 /** What will be done to each PodEIP. */
 export const planText = (holdings: readonly Holding[], how: 'release' | 'keep', output: 'table' | 'json'): string => {
   const rows = holdings.map((it) => ({ ...it, action: WOULD[outcomeOf(it, how)] }));

@@ -19,6 +19,7 @@ import { systemRandom as random } from '../lib/random.ts';
 import { checkAccount } from './drain-account.ts';
 import {
   keptText,
+  endedAs,
   outcomeOf,
   ownerlessText,
   planText,
@@ -105,7 +106,7 @@ const drainUnder = async (signal: AbortSignal, options: DrainOptions, kube: Kube
       clock,
       turn,
       atOnce: AT_ONCE,
-      outcome: (it) => (isNotOurs(it) ? 'not ours' : outcomeOf(it, how)),
+      outcome: (it) => (isNotOurs(it) ? 'not ours' : endedAs(it, how)),
       onDrained: progress(podEips.length, options),
     },
     signal,

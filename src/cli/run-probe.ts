@@ -14,7 +14,15 @@ import { chooseEndpoints, credentialsOf, endpointsOf } from '../manager/cloud-wi
 import { clean } from '../probe/clean.ts';
 import { markOfRun, newRun } from '../probe/run-mark.ts';
 import type { ProbeApi, ProbePorts, Site } from '../probe/port.ts';
-import { callMade, findingLine, probePlanText, reportOf, settingLines, type CallMade } from '../probe/probe-report.ts';
+import {
+  callMade,
+  conclusionOf,
+  findingLine,
+  probePlanText,
+  reportOf,
+  settingLines,
+  type CallMade,
+} from '../probe/probe-report.ts';
 import { runProbes } from '../probe/run-probes.ts';
 import { askToBegin } from './plan-and-apply.ts';
 import type { ProbeOptions, RunProbe } from './shell.ts';
@@ -188,11 +196,8 @@ const wholeRun = async (options: ProbeOptions, proxy: Agent | undefined): Promis
   writeFileSync(file, `${JSON.stringify(report, undefined, 2)}\n`);
   out(`The report, without secrets and fit for an issue: ${file}\n`);
   const settings = settingLines(ran.findings);
-  out(
-    settings.length === 0
-      ? 'The cloud is as assumed; nothing to set.\n'
-      : `What it calls for:\n  ${settings.join('\n  ')}\n`,
-  );
+  if (settings.length > 0) out(`What it calls for:\n  ${settings.join('\n  ')}\n`);
+  out(`${conclusionOf(ran.findings)}\n`);
   if (ran.stopped !== undefined) err(`It was stopped: ${ran.stopped}\n`);
   if (ran.left.length > 0)
     err(`Left in the account; run --clean ${run}, or give it back by hand:\n  ${ran.left.join('\n  ')}\n`);

@@ -54,6 +54,21 @@ export const probePlanText = (
   ].join('\n');
 
 /** One line for one question. */
+/** What can be said after all: not that the cloud is as assumed where nobody knows. */
+export const conclusionOf = (findings: readonly ProbeFinding[]): string => {
+  const of = (kind: ProbeFinding['verdict']['kind']) => findings.filter(({ verdict }) => verdict.kind === kind);
+  const [differing, unknown] = [of('differs'), of('could not be asked')];
+  const known = findings.length - unknown.length;
+  const asAssumed =
+    differing.length > 0
+      ? `${differing.length} of ${known} answers differ from what is assumed: ${differing.map(({ id }) => id).join(', ')}.`
+      : known === 0
+        ? 'Nothing is known about the cloud.'
+        : 'The cloud is as assumed, as far as it was asked; nothing to set.';
+  if (unknown.length === 0) return differing.length > 0 ? asAssumed : 'The cloud is as assumed; nothing to set.';
+  return `${asAssumed} ${unknown.length} of ${findings.length} questions could not be asked, and nothing is known about them: ${unknown.map(({ id }) => id).join(', ')}; each says why.`;
+};
+
 export const findingLine = ({ id, assumption, verdict }: ProbeFinding): string =>
   `${id.padEnd(13)} ${verdict.kind.padEnd(19)} ${assumption}: ${verdict.says}`;
 

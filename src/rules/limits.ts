@@ -23,19 +23,19 @@ export const limits: Rule = (it) => {
   if (!inRollout) return [];
   const [what, remedy] = workload.isKnative
     ? [
-        'the old Revision keeps its pods until those of the new one are Ready, which wait',
-        'delete the old Revision when a rollout waits',
+        'the old Revision keeps its pods until the new ones are Ready',
+        'delete the old Revision when it waits',
       ]
     : [
-        'no old pod is stopped until a new one is Ready, which waits',
-        'write strategy: { type: Recreate } into the spec of the Deployment',
+        'no old pod stops until a new one is Ready',
+        'write strategy: { type: Recreate }',
       ];
   return [
     finding(
       'NoRoomForRollout',
       writtenKeys(inRollout.keys, workload.annotations),
-      `in a rollout ${what} for EIPs for which there is no room: ${inRollout.problem}`,
-      `ask an operator for a limit that has room for ${more === 1 ? 'one' : more} more, or ${remedy}`,
+      `a rollout waits: ${what}, and ${inRollout.problem}`,
+      `ask for room for ${more === 1 ? 'one' : more} more, or ${remedy}`,
     ),
   ];
 };

@@ -23,8 +23,8 @@ import { apply, CRD_FILE } from '../../src/sandbox/samples.ts';
 import { seeded } from '../harness/random.ts';
 import { configuration, VPC } from '../harness/settings.ts';
 
-/** Of ack-extend-network-controller. */
-const MANY = 230;
+/** Of ack-extend-network-controller: more than fit into one call. */
+const MANY = 110;
 
 /** A cluster with a node that has `count` pods, each with an EIP of another controller, and the cloud, over HTTP. */
 const setScene = async (t: ExecutionContext, count: number, { withDefinitions = true } = {}) => {
@@ -117,14 +117,20 @@ const PASSING: readonly FaultRule['fault'][] = [
   { effect: 'never', answer: { garbage: 'html' } },
 ];
 
-test('hundreds of PodEIPs are read in a few calls, and what passes does not end the command', async (t) => {
-  const { cloud, migrate } = await setScene(t, MANY);
+test('many PodEIPs are read in a few calls', async (t) => {
+  const { migrate } = await setScene(t, MANY);
   const calm = await migrate();
   t.is(calm.code, 0, calm.err);
   t.is(calm.out.match(/ take over /g)?.length, MANY);
   t.is(calm.callsOf('DescribeNetworkInterfaces'), Math.ceil(MANY / 100));
   const ofEips = calm.callsOf('DescribeEipAddresses');
   t.true(ofEips > 0 && ofEips <= 2 * Math.ceil(MANY / 50), `fifty EIPs in each call: ${ofEips}`);
+});
+
+test('what passes does not end the command', async (t) => {
+  const { cloud, migrate } = await setScene(t, 8);
+  const calm = await migrate();
+  t.is(calm.code, 0, calm.err);
   for (const action of ['DescribeNetworkInterfaces', 'DescribeEipAddresses'])
     for (const fault of PASSING) {
       cloud.inject({ action, fault });

@@ -122,9 +122,11 @@ const resolveConflict = (
   const { seen, podEip } = it;
   const { allocationId } = eip;
   const others = competitors.filter((competitor) => !isSameService(podEip, competitor.podEip));
-  const before = others.find((competitor) => isOfSameDeployment(pod, competitor.podEip));
+  // Knative's pods are of Deployments, too: which of them goes first is said below.
+  const strangers = others.filter((competitor) => !isOfFormerService(podEip, competitor.podEip));
+  const before = strangers.find((competitor) => isOfSameDeployment(pod, competitor.podEip));
   if (before) return fail('EipClaimed', keptByDeployment(pod, before.podEip, allocationId));
-  if (others.some((competitor) => !isOfFormerService(podEip, competitor.podEip)))
+  if (strangers.length > 0)
     return fail('EipClaimed', `${allocationId} is wanted by another pod already; an EIP can serve one pod only`);
   const [former] = others;
   if (former)

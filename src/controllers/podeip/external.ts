@@ -1,4 +1,5 @@
 import { ALLOCATED_ADDRESS, ALLOCATED_INSTANCE_ID, TAG_PODEIP_UID } from '../../api/annotations.ts';
+import type { Pod } from '../../api/core.ts';
 import type { PodEip } from '../../api/podeip.ts';
 import type { Eip } from '../../cloud/port.ts';
 import { heldElsewhere, holding } from './holding.ts';
@@ -59,6 +60,15 @@ const madeElsewhere = (asked: PodRequest): string | undefined => {
     : undefined;
 };
 
+/** As much of what the virtual node says of a pod as a sentence takes. */
+const MOST_SAID = 300;
+
+/** Why the virtual node has not made the instance, as it says in the pod's status. */
+const troubleOf = ({ status }: Pod): string =>
+  status?.phase === 'Pending' && status.reason
+    ? `, since it does not run: ${status.reason}: ${(status.message ?? '').slice(0, MOST_SAID)}`
+    : '';
+
 /** Writes down, and tells the pod, what the virtual node says and the account shows. */
 const follow = (it: PodEipSituation, { pod, parsed: { request } }: PodRequest): Step => {
   const { seen, podEip, settings } = it;
@@ -68,7 +78,7 @@ const follow = (it: PodEipSituation, { pod, parsed: { request } }: PodRequest): 
   if (allocationId === '' || address === undefined) {
     return wait(
       'EipNotVisibleYet',
-      'the virtual node has not said yet which address the pod has; annotations count at the creation of an ECI pod only',
+      `the virtual node has not said yet which address the pod has${troubleOf(pod)}; annotations count at the creation of an ECI pod only`,
       pod.status?.podIP === undefined ? LOOK_MS : RETRY_MS,
     );
   }

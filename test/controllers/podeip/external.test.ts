@@ -157,6 +157,13 @@ test('what the virtual node says of the address that came with the instance is n
 
 test('what the virtual node says is written down, looked up, and then said to the readiness gate', (t) => {
   t.like(step({ pod: eciPod({}), podEip: record() }), { do: 'Wait', reason: 'EipNotVisibleYet' });
+  const status = { phase: 'Pending', reason: 'UnsupportedByECI', message: 'privileged: true is not possible' };
+  const refused = step({ pod: { ...eciPod({}), status }, podEip: record() });
+  t.like(refused, { do: 'Wait', reason: 'EipNotVisibleYet' });
+  t.regex(
+    'message' in refused ? refused.message : '',
+    /does not run: UnsupportedByECI: privileged: true is not possible;/,
+  );
   t.deepEqual(step({ pod: eciPod(TOLD), podEip: record() }), { do: 'ReadEip', allocationId: 'eip-1' });
   const inUse = eip({ ...bound, privateIpAddress: '10.0.0.2', tags: new Map() });
   const others = [null, eip({ tags: new Map() }), eip({ ...inUse, ipAddress: '203.0.113.9' })];

@@ -106,10 +106,14 @@ test('what is offered is looked at while the successor is written down, and coun
   const offered = the.eip({ tags: tagsOf('reusable') });
   const written = () => Promise.resolve(mine);
   const { outcome, looked } = assigning(written, () => Promise.resolve(offered));
-  t.deepEqual(await outcome, { written: { podEip: mine }, eip: offered });
+  t.deepEqual(await outcome, { written: { podEip: mine }, predecessor: mine, eip: offered });
   t.deepEqual(looked, ['eip-1']);
   for (const look of [() => Promise.resolve(undefined), () => Promise.reject(new Error('no answer'))])
-    t.deepEqual(await assigning(written, look).outcome, { written: { podEip: mine } }, 'it is read then');
+    t.deepEqual(
+      await assigning(written, look).outcome,
+      { written: { podEip: mine }, predecessor: mine },
+      'it is read then',
+    );
   const conflict = new KubeFault({ kind: 'conflict', message: 'somebody else was first' });
   await t.throwsAsync(
     assigning(
