@@ -18,6 +18,8 @@ const BACKOFF = { baseMs: 500, capMs: 60_000 };
 const DOWN_AFTER = 32;
 /** Pauses between probes, milliseconds. */
 const PROBE = { baseMs: 1_000, capMs: 30_000 };
+/** How often all EIPs are looked through for events that have waited for too long, while some fail; milliseconds. */
+const EXPIRE_EVERY_MS = 60_000;
 /** Outages that follow each other faster are told once: a sink that fails every other time has one after the other. */
 const TOLD_EVERY_MS = 60_000;
 /** How often `mayAct` is checked again while it is false, milliseconds. */
@@ -52,6 +54,7 @@ export class Delivery {
   #failures = 0;
   /** Whether the present outage was told, and when one was last; monotonic milliseconds. */
   #isTold = false;
+  #expiredAt = Number.NEGATIVE_INFINITY;
   #toldAt = -Infinity;
   /** Nothing is sent before this time, monotonic milliseconds. */
   #notBefore = 0;
@@ -141,26 +144,42 @@ export class Delivery {
       return;
     }
     this.#failed(verdict, partition, change);
-    // All expired events are dropped together: tried one by one, they would pile up while the sink is down.
-    const expired = partition.waiting.filter(({ at }) => clock.now() - at > windowMs);
-    for (const it of expired) this.#drop(partition, it, 'expired', verdict.why);
-    const last = expired.at(-1);
-    if (last) {
-      outbox.settled(partition, last);
-      return;
-    }
+    if (this.#expire(partition, verdict.why)) return;
+    this.#expireOthers(verdict.why);
     const waitMs = Math.max(verdict.afterMs ?? 0, backoffMs(BACKOFF, partition.failures, random));
     partition.failures += 1;
     partition.dueAt = clock.mono() + waitMs;
     clock.timer(waitMs, () => this.#wake(partition));
   }
 
+  /**
+   * All expired events are dropped together: tried one by one, they would pile up while the sink is down. Returns
+   * whether there were any.
+   */
+  #expire(partition: Partition, why: string): boolean {
+    const { outbox, clock, windowMs } = this.#ports;
+    const expired = partition.waiting.filter(({ at }) => clock.now() - at > windowMs);
+    for (const it of expired) this.#drop(partition, it, 'expired', why);
+    const last = expired.at(-1);
+    if (last) outbox.settled(partition, last);
+    return last !== undefined;
+  }
+
+  /** The same of EIPs whose turn does not come while the sink is down: there may be more of them than turns. */
+  #expireOthers(why: string): void {
+    const { outbox, clock } = this.#ports;
+    if (clock.mono() - this.#expiredAt < EXPIRE_EVERY_MS) return;
+    this.#expiredAt = clock.mono();
+    for (const partition of outbox.partitions()) if (!partition.isSending) this.#expire(partition, why);
+  }
+
   #failed(
-    { why, afterMs }: Extract<SinkVerdict, { is: 'later' }>,
+    { why, afterMs, isOfThisOne = false }: Extract<SinkVerdict, { is: 'later' }>,
     { podEip: { namespace, name } }: Partition,
     { kind }: EipChange,
   ): void {
-    this.#failures += 1;
+    // Others are delivered as ever beside it.
+    if (!isOfThisOne) this.#failures += 1;
     const now = this.#ports.clock.mono();
     if (!this.#isTold && now - this.#toldAt >= TOLD_EVERY_MS) {
       this.#isTold = true;
@@ -170,7 +189,7 @@ export class Delivery {
         'The sink did not take a CloudEvent, and said why; it is tried again',
       );
     }
-    if (!this.#isDown) return;
+    if (!this.#isDown || isOfThisOne) return;
     if (this.#failures === DOWN_AFTER)
       this.#log.warn({ why }, 'The sink of CloudEvents is away; events wait, and one at a time tries it');
     this.#pause(Math.max(afterMs ?? 0, backoffMs(PROBE, this.#failures - DOWN_AFTER, this.#ports.random)));

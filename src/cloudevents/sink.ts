@@ -16,7 +16,13 @@ export interface Sink {
  */
 export type SinkVerdict =
   | { readonly is: 'delivered' }
-  | { readonly is: 'later'; readonly why: string; readonly afterMs: number | undefined }
+  | {
+      readonly is: 'later';
+      readonly why: string;
+      readonly afterMs: number | undefined;
+      /** It is about this event, or whoever sends it: the sink is there, and takes others. @default false */
+      readonly isOfThisOne?: boolean;
+    }
   | { readonly is: 'refused'; readonly why: string };
 
 /**
@@ -38,7 +44,8 @@ const ABOUT_SENDER = new Set([401, 403]);
 export const verdictOf = (status: number, afterMs: number | undefined): SinkVerdict => {
   if (status >= 200 && status < 300) return { is: 'delivered' };
   const isFinal = status >= 400 && status < 500 && !RETRIED.has(status) && !ABOUT_SENDER.has(status);
-  return isFinal ? { is: 'refused', why: String(status) } : { is: 'later', why: String(status), afterMs };
+  if (isFinal) return { is: 'refused', why: String(status) };
+  return { is: 'later', why: String(status), afterMs, ...(ABOUT_SENDER.has(status) && { isOfThisOne: true }) };
 };
 
 /** Upper limit for the pause that a sink may ask for, milliseconds, so that it cannot hold events back for ever. */

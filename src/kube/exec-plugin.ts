@@ -28,6 +28,8 @@ interface PluginPlace {
 
 /** A plug-in prints a token or a certificate. */
 const MOST_OUTPUT = 1024 * 1024;
+/** So long one may run, milliseconds: otherwise one that hangs would keep the process from ending. */
+const LONGEST_RUN_MS = 60_000;
 
 /**
  * Signs in by the plug-in of a user. client-node's own (2.0.1) keeps the plug-in's standard input open, so that one
@@ -57,10 +59,10 @@ export const signInByPlugin = (exec: ExecConfig, place: PluginPlace): SignIn => 
       const hint = exec.installHint ? ` ${exec.installHint.trim()}` : '';
       if (ended.error === 'ENOENT')
         throw failure(`is not there: ${command}`, `Install it, or put it on the PATH of knative-eip.${hint}`);
-      const said = lastLine(ended.stderr);
+      // What it says about that may have a secret in it, and is for the terminal of whoever runs it.
       throw failure(
-        `failed (${command}, ${ended.error})${said === '' ? ', and said nothing' : `: ${said}`}`,
-        `Run the same with kubectl: kubectl --kubeconfig ${file} version.`,
+        `failed (${command}, ${ended.error})`,
+        `The same with kubectl shows what it says: kubectl --kubeconfig ${file} version.`,
       );
     }
     const answer = readAnswer(ended.stdout);
@@ -87,7 +89,6 @@ export const signInByPlugin = (exec: ExecConfig, place: PluginPlace): SignIn => 
 
 interface Ended {
   readonly stdout: string;
-  readonly stderr: string;
   /** Why it could not be run, or how it ended. */
   readonly error: string | undefined;
 }
@@ -102,18 +103,26 @@ const runPlugin = (command: string, exec: ExecConfig, { file, cluster, env }: Pl
   const options = {
     env: { ...env, ...Object.fromEntries(own), KUBERNETES_EXEC_INFO: JSON.stringify(info) },
     maxBuffer: MOST_OUTPUT,
+    // Whoever waits for it has given up by then; one that asks in a browser has had time.
+    timeout: LONGEST_RUN_MS,
+    killSignal: 'SIGKILL' as const,
   };
   const path = command.includes('/') ? resolve(dirname(file), command) : command;
   return new Promise((resolve) => {
-    const child = execFile(path, exec.args ?? [], options, (error, stdout, stderr) =>
-      resolve({ stdout, stderr, error: error === null ? undefined : howItEnded(error) }),
+    const child = execFile(path, exec.args ?? [], options, (error, stdout) =>
+      resolve({ stdout, error: error === null ? undefined : howItEnded(error) }),
     );
     child.stdin?.on('error', () => undefined).end();
   });
 };
 
-const howItEnded = (error: { code?: number | string | null; signal?: string | null }): string => {
+const howItEnded = (error: {
+  readonly code?: number | string | null;
+  readonly signal?: string | null;
+  readonly killed?: boolean;
+}): string => {
   if (typeof error.code === 'string') return error.code;
+  if (error.killed === true) return `no answer within ${LONGEST_RUN_MS / 1_000} s`;
   return typeof error.code === 'number' ? `exit code ${error.code}` : (error.signal ?? 'ended');
 };
 
@@ -156,14 +165,3 @@ const isText = (value: unknown): value is string => typeof value === 'string' &&
 
 const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
-
-/** Plug-ins say what was wrong at the end. */
-const lastLine = (text: string): string => {
-  const line =
-    text
-      .trim()
-      .split(/[\r\n]+/)
-      .at(-1)
-      ?.trim() ?? '';
-  return line.length > 300 ? `${line.slice(0, 300)}…` : line;
-};

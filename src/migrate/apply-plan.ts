@@ -161,6 +161,8 @@ const applyToPod = async (first: SeenPod, ports: PodPorts, signal: AbortSignal):
       const planned = await rehearsedPod(planPod(seen, around, isRollBack), seen, ports.rehearse, signal);
       const [step] = planned.steps;
       if (!step) return { key, ...endOf(planned), written };
+      // What was read meanwhile may have taken its time.
+      await watch();
       if (await succeeds(step, writing, signal)) written += 1;
     }
     return { key, is: 'failed', because: 'somebody keeps writing it at the same time; run this again', written };

@@ -112,7 +112,8 @@ export const rehearse = async (
     },
   });
   await turn(podEip.metadata, signal);
-  if (!first && fault) throw fault;
+  // Nothing was decided: what would be done is not known, and it is not taken for harmless.
+  if (!first) throw fault ?? new Error('what the controller would do first is not known; run this again');
   return first && !HARMLESS.has(first.do) ? first.do : undefined;
 };
 

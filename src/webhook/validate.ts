@@ -1,3 +1,4 @@
+import { surplusOf } from '../rules/rollout.ts';
 import { isDeepStrictEqual } from 'node:util';
 import { KEYS } from '../api/annotations.ts';
 import type { Finding, FindingId } from '../api/finding.ts';
@@ -68,7 +69,11 @@ export const changeOf = ({ operation, subResource, namespace, object, oldObject 
   const isNew = !isDeepStrictEqual(templateOf(oldObject), templateOf(object));
   const made = isNew ? { ...after, latestRevision: undefined } : after;
   const isSame = isDeepStrictEqual(relevant(before), relevant(after));
-  const isRolloutOnly = isSame && isNew && KEYS.withEip.some((key) => after.annotations[key] === 'true');
+  const isRolloutOnly =
+    isSame &&
+    isNew &&
+    KEYS.withEip.some((key) => after.annotations[key] === 'true') &&
+    surplusOf(after, podsOf(after)) > 0;
   return isSame && !isRolloutOnly ? NO_CHANGE : { kind: 'change', change: { after: made, before, isRolloutOnly } };
 };
 

@@ -1,3 +1,4 @@
+import { KubeconfigError } from '../../kube/sign-in.ts';
 import { CloudFault } from '../../cloud/fault.ts';
 import { DeadlineExceeded, withDeadline } from '../../kube/deadline.ts';
 import { KubeFault } from '../../kube/fault.ts';
@@ -30,9 +31,11 @@ export const ask = async <T>(
   }
 };
 
+const OURS = [KubeFault, CloudFault, KubeconfigError] as const;
+
 /** Only of errors that are ours is the message known to have no secret. */
 const whyOf = (error: unknown): string => {
-  if (error instanceof KubeFault || error instanceof CloudFault || error instanceof Unanswerable) return error.message;
+  if (error instanceof Unanswerable || OURS.some((kind) => error instanceof kind)) return (error as Error).message;
   if (error instanceof DeadlineExceeded) return `no answer within ${Math.round(error.afterMs / 1_000)} s`;
   return Error.isError(error) ? `${error.name} in knative-eip itself` : 'an error in knative-eip itself';
 };
