@@ -1,5 +1,12 @@
+import type { Clock } from '../lib/clock.ts';
 import { raceAbort } from './deadline.ts';
 import type { Kube, KubeObject, ListOptions, Resource } from './port.ts';
+
+/**
+ * So long the next list waits for the one that is under way; milliseconds. What was read before it gets no older than
+ * with a list of one's own, also where an answer never comes.
+ */
+const PATIENCE_MS = 500;
 
 /** One list that is under way, and the one that follows it. */
 interface Flights {
@@ -12,8 +19,19 @@ interface Flights {
  * waits for the next, which begins after he has asked, so that it is as new as one of his own. A hundred pods that need
  * the same list cost two. Lists are given up by nobody: one who stops waiting leaves it to the others.
  */
-export const sharingLists = (kube: Kube): Kube => {
+export const sharingLists = (kube: Kube, clock: Clock): Kube => {
   const flights = new Map<string, Flights>();
+
+  /** Settles with the list, or once it has taken too long for those who wait for the next. */
+  const overOr = (under: Promise<unknown>): Promise<unknown> =>
+    new Promise((resolve) => {
+      const cancel = clock.timer(PATIENCE_MS, () => resolve(undefined));
+      const over = () => {
+        cancel();
+        resolve(undefined);
+      };
+      under.then(over, over);
+    });
 
   const begin = (key: string, list: () => Promise<unknown>): Promise<unknown> => {
     const mine: Flights = { under: list(), next: undefined };
@@ -29,7 +47,7 @@ export const sharingLists = (kube: Kube): Kube => {
     const flying = flights.get(key);
     if (!flying) return begin(key, list);
     const take = () => begin(key, list);
-    flying.next ??= flying.under.then(take, take);
+    flying.next ??= overOr(flying.under).then(take, take);
     return flying.next;
   };
 

@@ -4,7 +4,7 @@ import { EIP_POLICY } from '../../src/api/eippolicy.ts';
 import { KubeFault } from '../../src/kube/fault.ts';
 import type { Kube, KubeObject, ListOptions, Resource } from '../../src/kube/port.ts';
 import { sharingLists } from '../../src/kube/shared-lists.ts';
-import { settled } from '../harness/clock.ts';
+import { ManualClock, settled } from '../harness/clock.ts';
 
 interface Asked {
   readonly what: string;
@@ -25,8 +25,9 @@ const listing = () => {
     asked.push({ what: `${plural} ${namespace} ${labelSelector}`.trim(), answer, fail: reject });
     return promise;
   };
-  const kube = sharingLists({ list } as unknown as Kube);
-  return { asked, kube, pods: (options?: ListOptions) => namesOf(kube.list(POD, options)) };
+  const clock = new ManualClock();
+  const kube = sharingLists({ list } as unknown as Kube, clock);
+  return { asked, clock, kube, pods: (options?: ListOptions) => namesOf(kube.list(POD, options)) };
 };
 
 test('whoever asks while a list is under way gets the next one, which has begun after that, with all others', async (t) => {
@@ -96,4 +97,20 @@ test('one who stops waiting leaves the list to the others', async (t) => {
   await settled();
   asked[1]!.answer(['a']);
   t.deepEqual(await next[1], ['a']);
+});
+
+test('the next list waits for one that is never answered no longer than half a second', async (t) => {
+  const { asked, clock, pods } = listing();
+  void pods();
+  const next = pods();
+  await clock.advance(499);
+  t.is(asked.length, 1);
+  await clock.advance(1);
+  t.is(asked.length, 2);
+  const third = pods();
+  asked[1]!.answer(['new']);
+  t.deepEqual(await next, ['new']);
+  await settled();
+  asked[2]!.answer(['newer']);
+  t.deepEqual(await third, ['newer']);
 });

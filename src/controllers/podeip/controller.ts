@@ -92,7 +92,7 @@ const HELD_MS = 10_000;
  * of the watches only say when to look.
  */
 export const reconcilePodEip = (given: PodEipPorts): ((ref: ObjectRef, signal: AbortSignal) => Promise<Requeue>) => {
-  const ports = { ...given, kube: sharingLists(given.kube) };
+  const ports = { ...given, kube: sharingLists(given.kube, given.clock) };
   const carried = new Carried();
   const loop = stepLoopOf(ports, carried);
   return async (ref, signal) => runSteps(loop, await observe(ref, ports, carried, signal), signal);
