@@ -135,7 +135,7 @@ export class Delivery {
   }
 
   #settle(partition: Partition, change: EipChange, verdict: SinkVerdict): void {
-    const { outbox, clock, random, metrics, windowMs } = this.#ports;
+    const { outbox, clock, random, metrics } = this.#ports;
     if (verdict.is !== 'later') {
       this.#reached();
       if (verdict.is === 'refused') this.#drop(partition, change, 'refused', verdict.why);

@@ -174,6 +174,21 @@ test('a token that has lapsed is told at the first event, and once; with a new o
   await world.stop();
 });
 
+test('a sink that lets some events not in is there for all others', async (t) => {
+  const { world, kinds } = await create({}, ({ pod }) =>
+    pod.startsWith('secret-')
+      ? { is: 'later', why: '403', afterMs: undefined, isOfThisOne: true }
+      : { is: 'delivered' },
+  );
+  for (let index = 0; index < 8; index += 1) await world.runPod(`secret-${index}`, NEW);
+  await world.pass(30 * 60_000);
+  await world.runPod('a', NEW);
+  await world.pass(15_000);
+  t.deepEqual(kinds('a'), ['allocated', 'associated']);
+  t.false(world.complaints.some((it) => it.startsWith('The sink of CloudEvents is away')));
+  await world.stop();
+});
+
 test('an hour without the sink: addresses come and go as ever, and everything is told afterwards', async (t) => {
   let isAway = true;
   const { world, told, kinds, requests } = await create({}, () =>

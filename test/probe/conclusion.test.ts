@@ -4,7 +4,7 @@ import type { Verdict } from '../../src/probe/probe.ts';
 import type { ProbeFinding } from '../../src/probe/run-probes.ts';
 
 const found = (...verdicts: readonly Verdict[]): readonly ProbeFinding[] =>
-  verdicts.map((verdict, index) => ({ id: `P${index}`, assumption: '', verdict, observation: {} }) as ProbeFinding);
+  verdicts.map((verdict, index) => ({ id: `P${index}`, assumption: '', verdict, observation: {} }));
 const assumed = { kind: 'as assumed', says: '' } as Verdict;
 const differs: Verdict = { kind: 'differs', says: '', readings: [] };
 const unknown: Verdict = { kind: 'could not be asked', says: 'QuotaExceeded.Eip' };
