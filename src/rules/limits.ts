@@ -22,14 +22,8 @@ export const limits: Rule = (it) => {
   const inRollout = more > 0 ? excessOf(it, pods + more) : undefined;
   if (!inRollout) return [];
   const [what, remedy] = workload.isKnative
-    ? [
-        'the old Revision keeps its pods until the new ones are Ready',
-        'delete the old Revision when it waits',
-      ]
-    : [
-        'no old pod stops until a new one is Ready',
-        'write strategy: { type: Recreate }',
-      ];
+    ? ['the old Revision keeps its pods until the new ones are Ready', 'delete the old Revision when it waits']
+    : ['no old pod stops until a new one is Ready', 'write strategy: { type: Recreate }'];
   return [
     finding(
       'NoRoomForRollout',
