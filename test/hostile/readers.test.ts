@@ -44,7 +44,6 @@ const NOT_DRIVEN: Readonly<Record<string, string>> = {
     'a code, of which plainCode has taken 128 characters at most',
   [String.raw`src/cloud/alicloud/endpoint.ts ^(?:(https?):\/\/)?((?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::\d{1,5})?)\/?$`]:
     'an endpoint of the configuration',
-  [String.raw`src/kube/exec-plugin.ts [\r\n]+`]: 'what a plug-in says to whoever starts it, a megabyte at most',
   [String.raw`src/kube/kubeconfig.ts \/$`]: 'the kubeconfig of whoever starts it',
   [String.raw`src/kube/kubeconfig.ts ^https?:`]: 'the kubeconfig of whoever starts it',
   [String.raw`src/kube/kubeconfig.ts [.:]$`]: 'the kubeconfig of whoever starts it',
